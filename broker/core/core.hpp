@@ -1,0 +1,92 @@
+// The broker without sockets, threads or clocks: (state, event, now) -> frames.
+//
+// In go frames, connections that are gone, and the time; out come frames through an Output. The same code runs in the
+// daemon, in a benchmark and in the simulator. All of sections 3 to 7 of the protocol live behind this class.
+//
+// A turn: frame() for each frame at hand, then flush() once, which hands waiting messages to workers, batch by batch, and
+// then gives each sender its refusals and one CONFIRM; so the cost of a send is shared by all that wait.
+//
+// Thread:  one, always the same.
+// Owns:    sessions, queues, the routing memory, the routers. Not the Output, which must outlive it.
+// Errors:  a peer's fault ends at most that peer's registration and is answered on the wire; nothing throws.
+// Bounds:  Settings and limits.hpp.
+// Tested by core_test.cpp, simulation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/ledger.hpp"
+#include "broker/core/output.hpp"
+#include "broker/core/settings.hpp"
+#include "protocol/codes.hpp"
+
+namespace signalbox {
+
+// Whole-broker counters: one for each fault that a peer or a message can cause. Each has a row in docs/counters.md.
+struct Counters {
+  uint64_t errors[12] = {};     // by ErrorCode
+  uint64_t refusals[7] = {};    // by RefusalCode
+  uint64_t registrations = 0;   // ever made
+  uint64_t resumed = 0;
+  uint64_t connections_lost = 0;
+  uint64_t redelivered = 0;     // messages handed out again
+  uint64_t ambiguous_ids = 0;   // ids that two senders have used
+  uint64_t memory_evicted = 0;  // live routing memory entries pushed out
+  uint64_t pings_unanswerable = 0;
+};
+
+// What one endpoint is doing now.
+struct EndpointStatus {
+  SenderLedger sender;
+  QueueLedger queue;
+  uint32_t instances = 0;
+};
+
+class Core {
+ public:
+  // REQUIRES: settings as the configuration checks them (names unique, every dispatcher has a router and a dead-letter
+  // endpoint). `output` must outlive the core.
+  Core(Settings settings, Output& output);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // A frame from a peer. `parts` counts the frames behind the routing id, so that a missing or surplus one is seen; `body`
+  // is the second where there is one. `peer_key` names the peer's key (empty: none); it is bound to the sessions opened.
+  // Bytes are copied before this returns.
+  void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now);
+
+  // The link has learnt that the connection is gone.
+  void connection_gone(ConnectionId connection, Time now);
+
+  // Hands out what the turn has brought. Call it once the input at hand is used up, and at least every few milliseconds
+  // while peers are blocked.
+  void flush(Time now);
+
+  // Everything that time alone causes: PINGs, redeliveries due, blocked queues, lost sessions. At most 250 ms apart.
+  void tick(Time now);
+
+  // Announces the end: BYE "draining" to all; from here on transports' SENDs are left unconfirmed and HELLO gets BYE.
+  void drain(Time now);
+  // Nothing waits or is under way in any queue (dead letters aside).
+  bool drained() const;
+
+  // --- for people, tests and the simulator -------------------------------------------------------------------------
+  const Settings& settings() const;
+  const Counters& counters() const;
+  EndpointStatus status(EndpointId endpoint) const;
+  size_t registrations() const;
+  size_t sessions() const;
+  uint64_t queue_memory_bytes() const;  // blocks in queues or under way
+  // Asserts everything that must hold between two events, the ledger included. Slow: for tests.
+  void check_invariants() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace signalbox

@@ -1,0 +1,67 @@
+// What the core is built from: endpoints, dispatchers, limits and timings, already checked.
+//
+// The configuration file becomes this; a test, the simulator or an embedding program may fill it in by hand.
+//
+// Thread: any, immutable once handed to the core. Owns: names and routers.
+// Tested by configuration_test.cpp, core_test.cpp.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/codes.hpp"
+#include "protocol/limits.hpp"
+#include "routers/router.hpp"
+
+namespace signalbox {
+
+enum class Overflow : uint8_t { block, refuse, drop_oldest };
+
+struct EndpointSettings {
+  std::string name;
+  Role role = Role::application;
+  uint32_t dispatcher = 0;     // index into Settings::dispatchers
+  bool relay = false;          // a transport that may carry another transport_name than its own
+  bool dead_letters = false;   // reserved: takes dead letters, sends nothing, drops its oldest
+  uint64_t max_bytes = limits::queue_bytes;
+  uint64_t max_messages = limits::queue_messages;
+  Overflow overflow = Overflow::block;
+  uint64_t block_ms = limits::block_ms;
+  uint32_t max_deliveries = limits::max_deliveries;
+  uint64_t redeliver_ms = limits::redeliver_ms;
+};
+
+struct DispatcherSettings {
+  std::string name;
+  std::unique_ptr<Router> router;
+  EndpointId dead_letters = 0;  // where its dead letters go
+  bool reply_tracking = true;
+  uint64_t expire_routing_memory_s = limits::expire_routing_memory_s;  // 0: until pushed out
+};
+
+struct Settings {
+  std::string product = "signalbox";  // what WELCOME calls the broker: product and version
+  std::vector<EndpointSettings> endpoints;  // an EndpointId is an index in here
+  std::vector<DispatcherSettings> dispatchers;
+
+  uint64_t heartbeat_ms = limits::heartbeat_ms;
+  uint64_t max_message_bytes = limits::max_message_bytes;
+  uint64_t max_batch_bytes = limits::max_batch_bytes;
+  uint64_t send_window = limits::send_window_messages;
+  uint64_t send_window_bytes = limits::send_window_bytes;
+  uint64_t max_prefetch = limits::max_prefetch;
+  uint64_t max_registrations = limits::max_registrations;
+  uint64_t max_sessions = limits::max_sessions;
+  uint64_t max_unsettled_bytes = limits::max_unsettled_bytes;
+  uint64_t routing_memory_bytes = limits::routing_memory_bytes;
+  uint64_t session_ttl_s = limits::session_ttl_s;
+  uint64_t drain_ms = limits::drain_ms;
+
+  // Keys the hash of the routing memory. Random for each process; fixed only in tests.
+  std::array<char, 192> hash_secret{};
+};
+
+}  // namespace signalbox

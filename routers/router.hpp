@@ -1,0 +1,189 @@
+// The public router interface: all that a router of one's own needs, and all that the built-in ones use.
+//
+// A router is three functions: where does an inbound message go, where an event, where an outbound one. Each reads the
+// message through its view and writes what it decides into a Decision: targets, changes for each target, or a refusal, or
+// a deliberate discard. The broker does the rest (queues, copies, confirmations, the routing memory).
+//
+// Following: `incoming.followed` names the endpoint that the message refers to, where the broker remembers it: for an
+// event the application that sent the message it is about, for a reply the transport that the original came from. Whether
+// that or the router's own rule comes first is for the router to say; most begin with `if (incoming.followed) …`.
+// It is empty where nothing is remembered, where the id is ambiguous, and with `reply_tracking = false`.
+//
+// Thread: one at a time, always the same; a router needs no lock. Owns: its own state. Time: only what comes in
+// `incoming.now`; state that expires compares with that. Errors: a router never throws once it is made; faults of its
+// configuration go to RouterSetup::fault. Bounds: limits::targets_max targets; state that peers make grow needs a bound of
+// the router's own.
+// Tested by router_test.cpp, simple_dispatch_router_test.cpp and its naive twin.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/codes.hpp"
+#include "protocol/message_view.hpp"
+#include "protocol/rewrite.hpp"
+#include "routers/setting.hpp"
+
+namespace signalbox {
+
+// An endpoint of the broker: dense, from 0, the same for as long as the configuration lives.
+using EndpointId = uint32_t;
+
+// The time as it was handed to the broker's core: one reading a turn of its loop.
+struct Time {
+  uint64_t monotonic_ms = 0;  // for spans: never goes back
+  int64_t wall_us = 0;        // for people: microseconds since 1970, UTC; may jump
+};
+
+// What the broker remembers of the message that this one refers to.
+struct Followed {
+  EndpointId source = 0;  // where that message came from
+  uint16_t tag = 0;       // what the router said with Decision::remember_as when it routed that message
+};
+
+// What a router may ask while it decides.
+class Surroundings {
+ public:
+  virtual ~Surroundings() = default;
+  // At least one worker is registered there.
+  virtual bool has_live_worker(EndpointId endpoint) const = 0;
+};
+
+// One message on its way in.
+struct Incoming {
+  const MessageView& message;
+  EndpointId sender = 0;           // the endpoint that sent it
+  std::string_view transport_name;  // from a transport: the message's, or the sender's name where it has none;
+                                    // from an application: the message's own, empty where it has none
+  std::optional<EndpointId> transport;  // the endpoint of that name among the dispatcher's transports, if there is one
+  std::optional<Followed> followed;
+  Time now;
+  const Surroundings& broker;
+};
+
+// What a router considered, in its own words, for `explain`. Nobody listens on the hot path.
+class Trail {
+ public:
+  virtual ~Trail() = default;
+  virtual void note(std::string_view text) = 0;
+};
+
+// Where a router writes what it decides about one message. Reused from message to message; allocates nothing once warm.
+class Decision {
+ public:
+  struct Target {
+    EndpointId endpoint = 0;
+    uint32_t first_edit = 0;  // its edits are edits()[first_edit, first_edit + edit_count)
+    uint32_t edit_count = 0;
+  };
+
+  // One more copy, to this endpoint. Past limits::targets_max the copy is left out and overflowed() says so.
+  void deliver(EndpointId target);
+
+  // Changes for the target named last. Values must live until the decision is carried out: a router's own constants,
+  // the message's bytes, or what text() and keep() return.
+  void set(Field field, Bytes encoded_value);
+  void edit(const Edit& edit);
+
+  // `value` encoded as a MessagePack str, or any bytes, kept for as long as the decision lives.
+  Bytes text(std::string_view value);
+  Bytes keep(std::string value);
+
+  // Refused to its sender, in words that the sender's people can act on. Targets named before are forgotten.
+  void refuse(RefusalCode code, std::string reason);
+  // Taken and dropped on purpose: counted as discarded, and confirmed.
+  void discard(std::string reason);
+  // Handed back as Followed::tag to whoever refers to this message later.
+  void remember_as(uint16_t tag) { tag_ = tag; }
+
+  // Set only for `explain`: `if (Trail* trail = decision.trail()) trail->note(…)`.
+  Trail* trail() const { return trail_; }
+
+  // For the broker.
+  enum class Verdict : uint8_t { none, deliver, refuse, discard };
+  void clear(Trail* trail = nullptr);
+  Verdict verdict() const { return verdict_; }  // none: the router named no target; the broker refuses it, no_route
+  const std::vector<Target>& targets() const { return targets_; }
+  const std::vector<Edit>& edits() const { return edits_; }
+  RefusalCode refusal() const { return refusal_; }
+  const std::string& reason() const { return reason_; }
+  uint16_t tag() const { return tag_; }
+  bool overflowed() const { return overflowed_; }
+
+ private:
+  Verdict verdict_ = Verdict::none;
+  RefusalCode refusal_ = RefusalCode::no_route;
+  uint16_t tag_ = 0;
+  bool overflowed_ = false;
+  Trail* trail_ = nullptr;
+  std::vector<Target> targets_;
+  std::vector<Edit> edits_;
+  std::string reason_;
+  std::deque<std::string> kept_;  // stable addresses; the first kept_used_ are in use
+  size_t kept_used_ = 0;
+};
+
+// One row of the table that `signalbox check` prints: "inbound from smpp_transport goes to my_application".
+struct Route {
+  std::string what;       // "inbound", "event", "outbound", "reply"
+  std::string from;       // an endpoint's name, or "any"
+  std::string condition;  // in words, "" for always
+  std::string to;         // an endpoint's name, or words: "where the original came from"
+  std::string rewrite;    // in words, "" for nothing
+};
+
+class Router {
+ public:
+  virtual ~Router() = default;
+
+  // A user message from a transport.
+  virtual void inbound(const Incoming& incoming, Decision& decision) = 0;
+  // An event from a transport.
+  virtual void event(const Incoming& incoming, Decision& decision) = 0;
+  // A user message from an application; a reply where its in_reply_to is not empty.
+  virtual void outbound(const Incoming& incoming, Decision& decision) = 0;
+
+  // At least one target took the message that was decided last: the moment to remember something of it.
+  virtual void taken(const Incoming&) {}
+  // False: transport_name is not this router's business, every transport is a relay, and nothing is filled in.
+  virtual bool uses_transport_name() const { return true; }
+  // What it would do, for `check`.
+  virtual std::vector<Route> routes() const = 0;
+};
+
+// What a router is made from: its dispatcher's names and its part of the configuration. Lives only while it is made.
+class RouterSetup {
+ public:
+  virtual ~RouterSetup() = default;
+
+  // The names of the dispatcher's transports and applications, in the order of the configuration.
+  virtual const std::vector<std::string>& transports() const = 0;
+  virtual const std::vector<std::string>& applications() const = 0;
+  virtual std::optional<EndpointId> transport(std::string_view name) const = 0;
+  virtual std::optional<EndpointId> application(std::string_view name) const = 0;
+  virtual std::string_view name_of(EndpointId endpoint) const = 0;
+  virtual bool reply_tracking() const = 0;
+
+  // The dispatcher's setting of that key, or null. Asking for a key also says that this router knows it: what no one
+  // asked for is reported as an unknown key.
+  virtual const Setting* find(std::string_view key) = 0;
+  // The same; where it is missing, that is a fault at the dispatcher.
+  virtual const Setting* require(std::string_view key) = 0;
+
+  // A fault of the configuration, at its place. `text` says what is wrong and what to do.
+  virtual void fault(Position where, std::string text) = 0;
+  // The same for a name that is none of `known`: appends the nearest one.
+  virtual void unknown_name(Position where, std::string text, std::string_view name,
+                            const std::vector<std::string>& known) = 0;
+  virtual void warn(Position where, std::string text) = 0;
+};
+
+// Makes a router. Where the configuration has faults it reports them all and may return null.
+using MakeRouter = std::unique_ptr<Router> (*)(RouterSetup& setup);
+
+}  // namespace signalbox
