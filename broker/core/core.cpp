@@ -1,1 +1,412 @@
-// Signalbox
+#include "broker/core/core.hpp"
+
+#include <algorithm>
+
+#include "broker/core/state.hpp"
+#include "protocol/text.hpp"
+
+namespace signalbox {
+
+namespace {
+
+// WELCOMEs, ERRORs and BYEs that one peer may leave unread before its connection counts as lost.
+constexpr size_t waiting_headers_max = 16;
+
+// The type that a header claims, however broken the rest of it; 0 where not even that can be told. Only for a peer that
+// is not registered: what it gets for a frame that does not parse depends on what it tried.
+uint64_t claimed_type(Bytes header) {
+  if (header.empty()) return 0;
+  const auto first = static_cast<unsigned char>(header[0]);
+  size_t at = 0;
+  if (first >= 0x91 && first <= 0x9f) at = 1;
+  if (first == 0xdc) at = 3;
+  if (first == 0xdd) at = 5;
+  if (at == 0 || header.size() <= at) return 0;
+  const auto type = static_cast<unsigned char>(header[at]);
+  if (type <= 0x7f) return type;
+  const size_t width = type == 0xcc ? 1 : type == 0xcd ? 2 : type == 0xce ? 4 : type == 0xcf ? 8 : 0;
+  return width != 0 && header.size() > at + width ? static_cast<unsigned char>(header[at + width]) : 0;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store)
+    : settings(endpoint_settings), queue(endpoint_settings, pool, store) {
+  append_text(encoded_name, endpoint_settings.name);
+}
+
+Core::State::State(Settings all_settings, Output& to)
+    : settings(std::move(all_settings)), output(to), memory(settings.routing_memory_bytes, settings.hash_secret) {
+  SIGNALBOX_ASSERT(settings.endpoints.size() <= limits::endpoints_max, "the configuration bounds the endpoints");
+  for (const EndpointSettings& endpoint : settings.endpoints) {
+    endpoint_ids.emplace(endpoint.name, static_cast<EndpointId>(endpoints.size()));
+    endpoints.emplace_back(endpoint, pool, store);
+  }
+}
+
+Core::State::~State() = default;
+
+bool Core::State::has_live_worker(EndpointId endpoint) const {
+  return endpoint < endpoints.size() && !endpoints[endpoint].instances.empty();
+}
+
+// --- frames ----------------------------------------------------------------------------------------------------------
+
+void Core::State::frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts) {
+  const auto known = connections.find(from);
+  Connection* const connection = known != connections.end() ? &known->second : nullptr;
+  if (connection != nullptr) {
+    if (connection->gone) return;
+    // "Later" may be now: whoever sends is alive, and may have read what filled the way to it.
+    if (connection->blocked) unblock(*connection);
+  }
+  std::optional<WorkerFrame> frame;
+  if (parts > 0 && header.size() <= limits::header_bytes_max) frame = parse_worker_frame(header, settings.max_prefetch);
+
+  if (frame && std::holds_alternative<Hello>(*frame) && parts == 1) {
+    hello(from, peer_key, std::get<Hello>(*frame));
+  } else if (connection == nullptr || connection->session == nullptr) {
+    stranger_frame(from, header);
+  } else if (!frame) {
+    fail(*connection, ErrorCode::malformed,
+         "the header is no frame of this protocol, or an element has the wrong type");
+  } else {
+    registered_frame(*connection, *frame, body, parts);
+  }
+}
+
+void Core::State::stranger_frame(ConnectionId from, Bytes header) {
+  const uint64_t type = claimed_type(header);
+  if (type == static_cast<uint64_t>(FrameType::hello)) {
+    answer_stranger(from, ErrorCode::malformed, "HELLO is [1, version, role, name, options], without a body");
+    return;
+  }
+  if (type != static_cast<uint64_t>(FrameType::send) && type != static_cast<uint64_t>(FrameType::ping)) return;
+  const auto [stranger, is_new] = strangers.try_emplace(from, now.monotonic_ms);
+  if (!is_new) {
+    if (now.monotonic_ms - stranger->second < limits::not_registered_interval_ms) return;
+    stranger->second = now.monotonic_ms;
+  } else if (strangers.size() > limits::strangers_max) {
+    strangers.erase(stranger);  // a flood of unknown peers: silence costs them nothing that HELLO would not mend
+    return;
+  }
+  answer_stranger(from, ErrorCode::not_registered, "send HELLO first");
+}
+
+void Core::State::registered_frame(Connection& connection, const WorkerFrame& frame, Bytes body, size_t parts) {
+  const bool is_send = std::holds_alternative<Send>(frame);
+  if (parts != (is_send ? 2U : 1U)) {
+    fail(connection, ErrorCode::malformed, is_send ? "SEND is a header and one body" : "only SEND has a body");
+    return;
+  }
+  Session& session = *connection.session;
+  if (is_send) {
+    send(connection, std::get<Send>(frame), body);
+  } else if (const auto* ack_frame = std::get_if<Ack>(&frame)) {
+    ack(connection, *ack_frame);
+  } else if (const auto* nack_frame = std::get_if<Nack>(&frame)) {
+    nack(connection, *nack_frame);
+  } else if (const auto* flow = std::get_if<Flow>(&frame)) {
+    if (flow->prefetch > settings.max_prefetch) {
+      fail(connection, ErrorCode::malformed, "FLOW asks for more than max_prefetch");
+      return;
+    }
+    session.prefetch = flow->prefetch;
+    mark_dirty(session.endpoint);
+  } else if (std::holds_alternative<Ping>(frame)) {
+    write(header_, Pong{});
+    if (!send_header(connection, header_)) connection.pong_due = true;
+  } else if (std::holds_alternative<Bye>(frame)) {
+    bye(connection);
+  }
+}
+
+// --- what leaves -----------------------------------------------------------------------------------------------------
+
+bool Core::State::send_header(Connection& connection, Bytes header) {
+  if (connection.gone || connection.blocked) return false;
+  return took(connection, output.send(connection.id, header, Run()));
+}
+
+bool Core::State::took(Connection& connection, Output::Result result) {
+  switch (result) {
+    case Output::Result::sent:
+      connection.last_sent_ms = now.monotonic_ms;
+      idle.splice(idle.end(), idle, connection.idle_place);
+      return true;
+    case Output::Result::blocked:
+      connection.blocked = true;
+      blocked_.push_back(connection.id);
+      return false;
+    case Output::Result::gone:
+      went(connection);
+      return false;
+  }
+  return false;
+}
+
+void Core::State::send_or_keep(Connection& connection, Bytes header) {
+  if (connection.waiting.empty() && send_header(connection, header)) return;
+  if (connection.gone) return;
+  connection.waiting.emplace_back(header);
+  if (connection.waiting.size() > waiting_headers_max) went(connection);
+}
+
+void Core::State::unblock(Connection& connection) {
+  connection.blocked = false;
+  while (!connection.waiting.empty()) {
+    if (!send_header(connection, connection.waiting.front())) return;
+    connection.waiting.pop_front();
+  }
+  if (connection.pong_due) {
+    write(header_, Pong{});
+    if (!send_header(connection, header_)) return;
+    connection.pong_due = false;
+  }
+  if (connection.session == nullptr) return;
+  mark_dirty(connection.session->endpoint);
+  confirm_later(*connection.session);
+}
+
+void Core::State::went(Connection& connection) {
+  if (connection.gone) return;
+  connection.gone = true;
+  gone_.push_back(connection.id);
+}
+
+void Core::State::fail(Connection& connection, ErrorCode code, std::string_view text) {
+  ++counters.errors[static_cast<size_t>(code)];
+  if (connection.session != nullptr) end_registration(*connection.session, Ending::error);
+  write(header_, ErrorFrame{to_string(code), text});
+  send_or_keep(connection, header_);
+}
+
+void Core::State::answer_stranger(ConnectionId to, ErrorCode code, std::string_view text) {
+  if (const auto known = connections.find(to); known != connections.end()) {
+    fail(known->second, code, text);
+    return;
+  }
+  ++counters.errors[static_cast<size_t>(code)];
+  write(header_, ErrorFrame{to_string(code), text});
+  // Blocked or gone: nothing is kept for a peer that never registered.
+  (void)output.send(to, header_, Run());
+}
+
+void Core::State::connection_gone(Connection& connection) {
+  if (connection.session != nullptr) {
+    ++counters.connections_lost;
+    end_registration(*connection.session, Ending::lost);
+  }
+  idle.erase(connection.idle_place);
+  strangers.erase(connection.id);
+  connections.erase(connection.id);
+}
+
+void Core::State::end_gone() {
+  for (size_t i = 0; i < gone_.size(); ++i) {
+    const auto it = connections.find(gone_[i]);
+    if (it != connections.end() && it->second.gone) connection_gone(it->second);
+  }
+  gone_.clear();
+}
+
+// --- the turn --------------------------------------------------------------------------------------------------------
+
+void Core::State::flush() {
+  pool.collect();
+  if (!blocked_.empty() && now.monotonic_ms != last_retry_ms_) {
+    last_retry_ms_ = now.monotonic_ms;
+    std::vector<ConnectionId> again;
+    again.swap(blocked_);
+    for (const ConnectionId id : again) {
+      const auto it = connections.find(id);
+      if (it != connections.end() && it->second.blocked && !it->second.gone) unblock(it->second);
+    }
+  }
+  do {
+    // Deliveries leave before confirmations. Both lists may grow while they are walked.
+    for (size_t i = 0; i < dirty_.size(); ++i) {
+      Endpoint& endpoint = endpoints[dirty_[i]];
+      endpoint.dirty = false;
+      deliver(endpoint);
+    }
+    dirty_.clear();
+    for (size_t i = 0; i < confirm_due_.size(); ++i) {
+      confirm_due_[i]->confirm_due = false;
+      tell_sender(*confirm_due_[i]);
+    }
+    confirm_due_.clear();
+    end_gone();
+  } while (!dirty_.empty() || !confirm_due_.empty());
+}
+
+void Core::State::tick() {
+  if (!strangers.empty() && now.monotonic_ms - last_sweep_ms_ >= limits::not_registered_interval_ms) {
+    last_sweep_ms_ = now.monotonic_ms;
+    std::erase_if(strangers, [&](const auto& stranger) {
+      return now.monotonic_ms - stranger.second >= limits::not_registered_interval_ms;
+    });
+  }
+  probe_idle();
+  check_blocked_queues();
+  forget_lost_sessions();
+  make_delayed_due();
+  flush();
+}
+
+void Core::State::probe_idle() {
+  write(header_, Ping{});
+  while (!idle.empty() && now.monotonic_ms - idle.front()->last_sent_ms >= settings.heartbeat_ms) {
+    Connection& connection = *idle.front();
+    // Whether it leaves or not, this connection has had its turn; one that has gone makes itself known here.
+    connection.last_sent_ms = now.monotonic_ms;
+    idle.splice(idle.end(), idle, connection.idle_place);
+    send_header(connection, header_);
+  }
+}
+
+void Core::State::check_blocked_queues() {
+  for (const EndpointId id : over_) {
+    Endpoint& endpoint = endpoints[id];
+    if (endpoint.refusing || now.monotonic_ms - endpoint.over_since_ms < endpoint.settings.block_ms) continue;
+    endpoint.refusing = true;
+    release_holders(endpoint);
+  }
+}
+
+void Core::State::forget_lost_sessions() {
+  const uint64_t ttl_ms = settings.session_ttl_s * 1000;
+  while (!lost.empty() && now.monotonic_ms - lost.front()->lost_at_ms >= ttl_ms) {
+    Session& session = *lost.front();
+    lost.pop_front();
+    forget(session);
+  }
+}
+
+void Core::State::make_delayed_due() {
+  while (!delayed_.empty() && delayed_.top().due_ms <= now.monotonic_ms) {
+    const Delay delay = delayed_.top();
+    delayed_.pop();
+    if (delay.place.segment->serial != delay.serial) continue;  // dropped meanwhile, and its segment let go
+    if (delay.place.entry().state != Entry::State::delayed) continue;
+    endpoints[delay.endpoint].queue.make_due(delay.kind, delay.place);
+    mark_dirty(delay.endpoint);
+  }
+}
+
+void Core::State::drain() {
+  draining = true;
+  write(header_, Bye{"draining"});
+  for (auto& [id, connection] : connections) {
+    if (connection.session != nullptr) send_or_keep(connection, header_);
+  }
+  flush();
+}
+
+bool Core::State::drained() const {
+  return std::all_of(endpoints.begin(), endpoints.end(), [](const Endpoint& endpoint) {
+    return endpoint.settings.dead_letters || endpoint.queue.held().messages == 0;
+  });
+}
+
+void Core::State::check_invariants() const {
+  uint64_t copies = 0;
+  uint64_t taken = 0;
+  uint64_t died = 0;
+  uint64_t dead_letters_taken = 0;
+  size_t instances = 0;
+  for (const Endpoint& endpoint : endpoints) {
+    endpoint.queue.check_invariants();
+    const SenderLedger& sender = endpoint.sender;
+    SIGNALBOX_ASSERT(sender.received == sender.routed + sender.refused + sender.discarded,
+                     "received = routed + refused + discarded");
+    const QueueLedger& queue = endpoint.queue.ledger();
+    copies += sender.copies.messages;
+    died += sender.not_taken.messages + queue.dead.messages;
+    (endpoint.settings.dead_letters ? dead_letters_taken : taken) += queue.taken.messages;
+    SIGNALBOX_ASSERT(endpoint.holders.empty() || (endpoint.listed_over && !endpoint.refusing),
+                     "nobody waits for a queue that is within its limit");
+    instances += endpoint.instances.size();
+    Count under_way;
+    for (const Session* session : endpoint.instances) {
+      SIGNALBOX_ASSERT(session->connection != nullptr && session->connection->session == session,
+                       "an instance has a connection");
+      uint64_t unsettled = 0;
+      for (size_t i = 0; i < session->deliveries.size(); ++i) unsettled += session->deliveries[i].unsettled;
+      SIGNALBOX_ASSERT(unsettled == session->unsettled_messages, "a session counts what it has not settled");
+      SIGNALBOX_ASSERT(!session->alone || unsettled <= 1, "a suspect travels alone");
+      under_way += Count{session->unsettled_messages, session->unsettled_bytes};
+    }
+    SIGNALBOX_ASSERT(under_way == queue.under_way, "what is under way is at the instances");
+  }
+  SIGNALBOX_ASSERT(copies == taken, "copies = the sum over targets");
+  SIGNALBOX_ASSERT(died == dead_letters_taken, "each dead message is a dead letter");
+  SIGNALBOX_ASSERT(instances == live_registrations, "each registration serves one endpoint");
+  for (const auto& [pointer, session] : sessions) {
+    SIGNALBOX_ASSERT(session->confirmed <= session->settled() && session->settled() <= session->last_received,
+                     "confirmed <= settled <= received");
+    SIGNALBOX_ASSERT(session->connection != nullptr || !session->id.empty(),
+                     "only a session with an id outlives its way");
+  }
+}
+
+// --- the public face -------------------------------------------------------------------------------------------------
+
+Core::Core(Settings settings, Output& output) : state_(std::make_unique<State>(std::move(settings), output)) {}
+Core::~Core() = default;
+
+void Core::frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now) {
+  state_->now = now;
+  state_->frame(from, peer_key, header, body, parts);
+}
+
+void Core::connection_gone(ConnectionId connection, Time now) {
+  state_->now = now;
+  const auto it = state_->connections.find(connection);
+  if (it != state_->connections.end()) state_->connection_gone(it->second);
+}
+
+void Core::flush(Time now) {
+  state_->now = now;
+  state_->flush();
+}
+
+void Core::tick(Time now) {
+  state_->now = now;
+  state_->tick();
+}
+
+void Core::drain(Time now) {
+  state_->now = now;
+  state_->drain();
+}
+
+bool Core::drained() const {
+  return state_->drained();
+}
+const Settings& Core::settings() const {
+  return state_->settings;
+}
+const Counters& Core::counters() const {
+  return state_->counters;
+}
+
+EndpointStatus Core::status(EndpointId endpoint) const {
+  const Endpoint& e = state_->endpoints[endpoint];
+  return {e.sender, e.queue.ledger(), static_cast<uint32_t>(e.instances.size())};
+}
+
+size_t Core::registrations() const {
+  return state_->live_registrations;
+}
+size_t Core::sessions() const {
+  return state_->sessions.size();
+}
+uint64_t Core::queue_memory_bytes() const {
+  return state_->pool.bytes_in_use();
+}
+void Core::check_invariants() const {
+  state_->check_invariants();
+}
+
+}  // namespace signalbox

@@ -3,8 +3,8 @@
 // In go frames, connections that are gone, and the time; out come frames through an Output. The same code runs in the
 // daemon, in a benchmark and in the simulator. All of sections 3 to 7 of the protocol live behind this class.
 //
-// A turn: frame() for each frame at hand, then flush() once, which hands waiting messages to workers, batch by batch, and
-// then gives each sender its refusals and one CONFIRM; so the cost of a send is shared by all that wait.
+// A turn: frame() for each frame at hand, then flush() once, which hands waiting messages to workers, batch by batch,
+// and then gives each sender its refusals and one CONFIRM; so the cost of a send is shared by all that wait.
 //
 // Thread:  one, always the same.
 // Owns:    sessions, queues, the routing memory, the routers. Not the Output, which must outlive it.
@@ -27,9 +27,9 @@ namespace signalbox {
 
 // Whole-broker counters: one for each fault that a peer or a message can cause. Each has a row in docs/counters.md.
 struct Counters {
-  uint64_t errors[12] = {};     // by ErrorCode
-  uint64_t refusals[7] = {};    // by RefusalCode
-  uint64_t registrations = 0;   // ever made
+  uint64_t errors[12] = {};    // by ErrorCode
+  uint64_t refusals[7] = {};   // by RefusalCode
+  uint64_t registrations = 0;  // ever made
   uint64_t resumed = 0;
   uint64_t connections_lost = 0;
   uint64_t redelivered = 0;     // messages handed out again
@@ -54,9 +54,9 @@ class Core {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  // A frame from a peer. `parts` counts the frames behind the routing id, so that a missing or surplus one is seen; `body`
-  // is the second where there is one. `peer_key` names the peer's key (empty: none); it is bound to the sessions opened.
-  // Bytes are copied before this returns.
+  // A frame from a peer. `parts` counts the frames behind the routing id, so that a missing or surplus one is seen;
+  // `body` is the second where there is one. `peer_key` names the peer's key (empty: none); it is bound to the sessions
+  // opened. Bytes are copied before this returns.
   void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now);
 
   // The link has learnt that the connection is gone.

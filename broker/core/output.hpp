@@ -21,9 +21,8 @@ class Output {
 
   virtual ~Output() = default;
 
-  // `header` is copied before this returns. `body` is empty for all but DELIVER; its bytes stay where they are until the
-  // Run (a reference to them) is destroyed, which may happen on any thread.
-  // Must not call back into the core.
+  // `header` is copied before this returns. `body` is empty for all but DELIVER; its bytes stay where they are until
+  // the Run (a reference to them) is destroyed, which may happen on any thread. Must not call back into the core.
   virtual Result send(ConnectionId to, Bytes header, Run body) = 0;
 };
 

@@ -1,1 +1,390 @@
-// Signalbox
+#include "broker/core/queue.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "broker/core/assert.hpp"
+
+namespace signalbox {
+
+namespace {
+
+constexpr MessageKind kinds[] = {MessageKind::user_message, MessageKind::event};
+
+// A segment of at least this size is re-homed once only an eighth of it is live; below it there is little to win.
+constexpr uint32_t rehome_bytes_min = 4 * limits::kibibyte;
+constexpr uint32_t rehome_fraction = 8;
+
+constexpr uint8_t saturated = 255;
+
+bool nearly_done(const Segment& segment) {
+  return segment.block->capacity >= rehome_bytes_min &&
+         uint64_t{segment.live_bytes} * rehome_fraction < segment.block->capacity;
+}
+
+}  // namespace
+
+Segment* SegmentStore::take() {
+  Segment* segment = free_;
+  if (segment != nullptr) {
+    free_ = segment->next;
+  } else {
+    all_.push_back(std::make_unique<Segment>());
+    segment = all_.back().get();
+  }
+  segment->entries.clear();
+  std::vector<Entry> entries = std::move(segment->entries);
+  *segment = Segment();
+  segment->entries = std::move(entries);
+  segment->serial = ++last_serial_;
+  return segment;
+}
+
+void SegmentStore::give_back(Segment* segment) {
+  segment->serial = 0;
+  segment->next = free_;
+  free_ = segment;
+}
+
+Queue::Queue(const EndpointSettings& settings, SegmentPool& pool, SegmentStore& store)
+    : settings_(settings), pool_(pool), store_(store) {}
+
+Queue::~Queue() {
+  for (SubQueue& queue : subs_) {
+    while (queue.head != nullptr) remove_segment(queue, queue.head);
+  }
+}
+
+bool Queue::came_back(Entry::State state) {
+  return state == Entry::State::returned || state == Entry::State::elsewhere || state == Entry::State::delayed;
+}
+
+bool Queue::within_limit() const {
+  const Count now = held();
+  return now.messages <= 1 || (now.messages <= settings_.max_messages && now.bytes <= settings_.max_bytes);
+}
+
+bool Queue::make_room(uint64_t bytes, bool strict) {
+  const auto fits = [&](const Count& now, uint64_t times) {
+    return now.messages == 0 ||
+           (now.messages + 1 <= settings_.max_messages * times && now.bytes + bytes <= settings_.max_bytes * times);
+  };
+  switch (settings_.overflow) {
+    case Overflow::block:
+      return fits(held(), strict ? 1 : 2);
+    case Overflow::refuse:
+      return fits(held(), 1);
+    case Overflow::drop_oldest:
+      if (!fits(ledger_.under_way, 1)) return false;  // nothing that may be dropped would help
+      while (!fits(held(), 1)) {
+        MessageKind kind = MessageKind::user_message;
+        const Place oldest = oldest_waiting(kind);
+        finish(kind, oldest, Outcome::dropped);
+      }
+      return true;
+  }
+  return false;
+}
+
+void Queue::append(MessageKind kind, Bytes message) {
+  SubQueue& queue = sub(kind);
+  if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity) {
+    add_segment(queue, message.size());
+  }
+  Segment& tail = *queue.tail;
+  std::memcpy(tail.block->data() + tail.used_bytes, message.data(), message.size());
+  Entry entry;
+  entry.offset = tail.used_bytes;
+  entry.size = static_cast<uint32_t>(message.size());
+  entry.order = next_order_++;
+  tail.entries.push_back(entry);
+  tail.used_bytes += entry.size;
+  tail.live_bytes += entry.size;
+  ++tail.live;
+  ++queue.waiting;
+  ledger_.taken.add(message.size());
+  ledger_.waiting.add(message.size());
+}
+
+void Queue::count_as_dropped(uint64_t bytes) {
+  ledger_.taken.add(bytes);
+  ledger_.dropped.add(bytes);
+}
+
+void Queue::add_segment(SubQueue& queue, size_t message_bytes) {
+  // The size follows the traffic: doubled whenever one fills up, halved whenever the queue had run empty.
+  if (queue.tail != nullptr) {
+    queue.segment_bytes = std::min<uint32_t>(queue.segment_bytes * 2, limits::segment_bytes_max);
+    if (nearly_done(*queue.tail)) rehome(queue.tail);
+  } else {
+    queue.segment_bytes = std::max<uint32_t>(queue.segment_bytes / 2, limits::segment_bytes_min);
+  }
+  Segment* segment = store_.take();
+  segment->block = pool_.take(std::max<size_t>(queue.segment_bytes, message_bytes));
+  // Entries for as many messages of this size as will fit: growing by doubling would waste up to half.
+  segment->entries.reserve(segment->block->capacity / std::max<size_t>(message_bytes, 1) + 1);
+  segment->previous = queue.tail;
+  (queue.tail != nullptr ? queue.tail->next : queue.head) = segment;
+  queue.tail = segment;
+  if (!queue.fresh) queue.fresh = {segment, 0};
+}
+
+void Queue::remove_segment(SubQueue& queue, Segment* segment) {
+  if (queue.fresh.segment == segment) queue.fresh = {segment->next, 0};
+  (segment->previous != nullptr ? segment->previous->next : queue.head) = segment->next;
+  (segment->next != nullptr ? segment->next->previous : queue.tail) = segment->previous;
+  Run::drop(segment->block);
+  store_.give_back(segment);
+}
+
+void Queue::rehome(Segment* segment) {
+  Block* const smaller = pool_.take(segment->live_bytes);
+  uint32_t used = 0;
+  for (Entry& entry : segment->entries) {
+    if (entry.state == Entry::State::done) continue;
+    std::memcpy(smaller->data() + used, segment->block->data() + entry.offset, entry.size);
+    entry.offset = used;
+    used += entry.size;
+  }
+  Run::drop(segment->block);
+  segment->block = smaller;
+  segment->used_bytes = smaller->capacity;  // sealed: nothing is appended behind what was copied
+}
+
+void Queue::skip_done(SubQueue& queue) {
+  Place& fresh = queue.fresh;
+  while (fresh) {
+    const auto& entries = fresh.segment->entries;
+    while (fresh.index < entries.size() && entries[fresh.index].state != Entry::State::waiting) ++fresh.index;
+    if (fresh.index < entries.size() || fresh.segment->next == nullptr) return;
+    fresh = {fresh.segment->next, 0};
+  }
+}
+
+Place Queue::first_of(Segment* segment, uint32_t from, bool delayed_too) {
+  for (uint32_t i = from; i < segment->entries.size(); ++i) {
+    const Entry::State state = segment->entries[i].state;
+    if (came_back(state) && (delayed_too || state != Entry::State::delayed)) return {segment, i};
+  }
+  return {};
+}
+
+bool Queue::has_waiting(MessageKind kind) const {
+  return sub(kind).waiting > 0;
+}
+
+Place Queue::first_waiting(MessageKind kind) {
+  SubQueue& queue = sub(kind);
+  if (queue.waiting == 0) return {};
+  if (queue.again > 0) {
+    for (const auto& [serial, segment] : queue.returned) {
+      if (const Place place = first_of(segment, segment->returned_from, false)) return place;
+    }
+  }
+  skip_done(queue);
+  return queue.fresh && queue.fresh.index < queue.fresh.segment->entries.size() ? queue.fresh : Place();
+}
+
+Place Queue::next_waiting(MessageKind kind, Place after) {
+  SubQueue& queue = sub(kind);
+  if (after.entry().state == Entry::State::waiting) return {};  // what was never handed out is never passed over
+  if (const Place place = first_of(after.segment, after.index + 1, false)) return place;
+  for (auto it = queue.returned.upper_bound(after.segment->serial); it != queue.returned.end(); ++it) {
+    if (const Place place = first_of(it->second, it->second->returned_from, false)) return place;
+  }
+  skip_done(queue);
+  return queue.fresh && queue.fresh.index < queue.fresh.segment->entries.size() ? queue.fresh : Place();
+}
+
+Extent Queue::extent(Place first, uint64_t messages_max, uint64_t bytes_max) const {
+  const std::vector<Entry>& entries = first.segment->entries;
+  const Entry::State state = first.entry().state;
+  Extent extent{first, 1, first.entry().size};
+  // Suspects on their own, and what is meant for another instance, go one by one.
+  if (state == Entry::State::elsewhere || first.entry().suspicions >= 2) return extent;
+  for (uint32_t i = first.index + 1; i < entries.size() && extent.count < messages_max; ++i) {
+    const Entry& entry = entries[i];
+    const Entry& before = entries[i - 1];
+    if (entry.state != state || entry.suspicions >= 2 || before.offset + before.size != entry.offset) break;
+    if (extent.bytes + entry.size > bytes_max) break;
+    ++extent.count;
+    extent.bytes += entry.size;
+  }
+  return extent;
+}
+
+void Queue::hand_out(MessageKind kind, const Extent& extent, uint32_t ticket) {
+  SubQueue& queue = sub(kind);
+  Segment* const segment = extent.first.segment;
+  const bool fresh = extent.first.entry().state == Entry::State::waiting;
+  for (uint32_t i = 0; i < extent.count; ++i) {
+    Entry& entry = segment->entries[extent.first.index + i];
+    entry.state = Entry::State::under_way;
+    entry.ticket = ticket + i;
+    if (entry.deliveries < saturated) ++entry.deliveries;
+  }
+  queue.waiting -= extent.count;
+  ledger_.waiting.messages -= extent.count;
+  ledger_.waiting.bytes -= extent.bytes;
+  ledger_.under_way.messages += extent.count;
+  ledger_.under_way.bytes += extent.bytes;
+  if (fresh) {
+    queue.fresh.index = extent.first.index + extent.count;
+    return;
+  }
+  queue.again -= extent.count;
+  segment->returned -= extent.count;
+  forget_returned(queue, segment);
+}
+
+void Queue::forget_returned(SubQueue& queue, Segment* segment) {
+  if (segment->returned == 0) {
+    queue.returned.erase(segment->serial);
+    segment->returned_from = 0;
+  } else {
+    const Place first = first_of(segment, segment->returned_from, true);
+    SIGNALBOX_ASSERT(first, "a segment's returned messages are not where they should be");
+    segment->returned_from = first.index;
+  }
+}
+
+void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
+  SubQueue& queue = sub(kind);
+  Segment* const segment = place.segment;
+  Entry& entry = place.entry();
+  const uint64_t size = entry.size;
+  const Entry::State was = entry.state;
+  SIGNALBOX_ASSERT(was != Entry::State::done, "a message is done once");
+
+  (was == Entry::State::under_way ? ledger_.under_way : ledger_.waiting).remove(size);
+  if (was != Entry::State::under_way && was != Entry::State::delayed) --queue.waiting;
+  switch (outcome) {
+    case Outcome::settled:
+      ledger_.settled.add(size);
+      break;
+    case Outcome::dropped:
+      ledger_.dropped.add(size);
+      break;
+    case Outcome::expired:
+      ledger_.expired.add(size);
+      break;
+    case Outcome::dead:
+      ledger_.dead.add(size);
+      break;
+  }
+  entry.state = Entry::State::done;
+  if (came_back(was)) {
+    if (was != Entry::State::delayed) --queue.again;
+    --segment->returned;
+    forget_returned(queue, segment);
+  }
+  segment->live_bytes -= entry.size;
+  if (--segment->live == 0) {
+    remove_segment(queue, segment);
+  } else if (segment != queue.tail && nearly_done(*segment)) {
+    rehome(segment);
+  }
+}
+
+void Queue::take_back(MessageKind kind, Place place) {
+  come_back(kind, place, Entry::State::returned);
+  ++sub(kind).waiting;
+  ++sub(kind).again;
+}
+
+void Queue::delay(MessageKind kind, Place place, uint32_t shunned_registration) {
+  come_back(kind, place, Entry::State::delayed);
+  place.entry().ticket = shunned_registration;
+}
+
+void Queue::come_back(MessageKind kind, Place place, Entry::State state) {
+  Entry& entry = place.entry();
+  SIGNALBOX_ASSERT(entry.state == Entry::State::under_way, "only what is under way comes back");
+  entry.state = state;
+  ledger_.under_way.remove(entry.size);
+  ledger_.waiting.add(entry.size);
+  Segment& segment = *place.segment;
+  if (segment.returned++ == 0) {
+    sub(kind).returned.emplace(segment.serial, &segment);
+    segment.returned_from = place.index;
+  } else {
+    segment.returned_from = std::min(segment.returned_from, place.index);
+  }
+}
+
+void Queue::make_due(MessageKind kind, Place place) {
+  SIGNALBOX_ASSERT(place.entry().state == Entry::State::delayed, "only what is delayed becomes due");
+  place.entry().state = Entry::State::elsewhere;
+  ++sub(kind).waiting;
+  ++sub(kind).again;
+}
+
+Place Queue::oldest_waiting(MessageKind& kind) {
+  Place oldest;
+  for (const MessageKind candidate : kinds) {
+    SubQueue& queue = sub(candidate);
+    Place place;
+    if (!queue.returned.empty()) {
+      Segment* const segment = queue.returned.begin()->second;
+      place = first_of(segment, segment->returned_from, true);
+    } else {
+      skip_done(queue);
+      if (queue.fresh && queue.fresh.index < queue.fresh.segment->entries.size()) place = queue.fresh;
+    }
+    if (!place) continue;
+    // Compared as a difference, so that it holds when the 32 bits have wrapped.
+    if (!oldest || static_cast<int32_t>(place.entry().order - oldest.entry().order) < 0) {
+      oldest = place;
+      kind = candidate;
+    }
+  }
+  SIGNALBOX_ASSERT(oldest, "make_room has checked that there is something to drop");
+  return oldest;
+}
+
+void Queue::check_invariants() const {
+  Count waiting;
+  Count under_way;
+  for (const MessageKind kind : kinds) {
+    const SubQueue& queue = sub(kind);
+    uint32_t ready = 0;
+    uint32_t again = 0;
+    bool past_fresh = false;
+    uint64_t last_serial = 0;
+    for (const Segment* segment = queue.head; segment != nullptr; segment = segment->next) {
+      SIGNALBOX_ASSERT(segment->serial > last_serial, "serials rise along the list");
+      SIGNALBOX_ASSERT(segment->next != nullptr || queue.tail == segment, "the tail is the last");
+      last_serial = segment->serial;
+      uint32_t live = 0;
+      uint32_t live_bytes = 0;
+      uint32_t returned = 0;
+      for (uint32_t i = 0; i < segment->entries.size(); ++i) {
+        if (queue.fresh.segment == segment && queue.fresh.index == i) past_fresh = true;
+        const Entry& entry = segment->entries[i];
+        if (entry.state == Entry::State::done) continue;
+        ++live;
+        live_bytes += entry.size;
+        (entry.state == Entry::State::under_way ? under_way : waiting).add(entry.size);
+        if (came_back(entry.state)) {
+          ++returned;
+          SIGNALBOX_ASSERT(i >= segment->returned_from, "nothing returned lies before the mark");
+        }
+        if (entry.state != Entry::State::under_way && entry.state != Entry::State::delayed) ++ready;
+        if (entry.state == Entry::State::returned || entry.state == Entry::State::elsewhere) ++again;
+        SIGNALBOX_ASSERT((entry.state == Entry::State::waiting) == past_fresh, "the mark parts fresh from handed out");
+      }
+      if (queue.fresh.segment == segment && queue.fresh.index >= segment->entries.size()) past_fresh = true;
+      SIGNALBOX_ASSERT(live == segment->live && live > 0, "a segment counts what is live, and is let go at 0");
+      SIGNALBOX_ASSERT(live_bytes == segment->live_bytes, "a segment counts its live bytes");
+      SIGNALBOX_ASSERT(returned == segment->returned, "a segment counts what came back");
+      SIGNALBOX_ASSERT((returned > 0) == (queue.returned.count(segment->serial) == 1), "and is listed for it");
+    }
+    SIGNALBOX_ASSERT(ready == queue.waiting && again == queue.again, "a sub-queue counts what could go");
+  }
+  SIGNALBOX_ASSERT(waiting == ledger_.waiting && under_way == ledger_.under_way, "the ledger says what is there");
+  const QueueLedger& l = ledger_;
+  SIGNALBOX_ASSERT(l.taken == l.settled + l.under_way + l.waiting + l.dropped + l.expired + l.dead,
+                   "taken = settled + under way + waiting + dropped + expired + dead");
+}
+
+}  // namespace signalbox

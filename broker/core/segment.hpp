@@ -1,9 +1,9 @@
 // The bytes of queues: reference-counted blocks, and runs that point into them.
 //
 // A block is written once, front to back, by its queue, and read by the link's thread while it sends. What is
-// sent leaves by reference; whoever drops the last reference hands the block back to its pool, from whatever thread, over a
-// lock-free list that the pool's own thread empties. Blocks of the usual sizes are kept and used again, so that a busy
-// broker neither allocates nor touches fresh pages.
+// sent leaves by reference; whoever drops the last reference hands the block back to its pool, from whatever thread,
+// over a lock-free list that the pool's own thread empties. Blocks of the usual sizes are kept and used again, so that
+// a busy broker neither allocates nor touches fresh pages.
 //
 // Thread: SegmentPool one thread (the lane's); Run any; handing back any.
 // Bounds: limits::segment_bytes_max for a block of several messages; a larger message has one of its own.
@@ -82,7 +82,9 @@ class SegmentPool {
 
   // A block with at least `bytes` of room and one reference, the caller's.
   Block* take(size_t bytes);
-  // Bytes of blocks that are neither free nor freed: in queues or under way.
+  // Takes back what other threads have let go of since. Once a turn, so that a burst's blocks do not pile up.
+  void collect();
+  // Bytes of blocks that are neither free nor freed: in queues, under way, or handed back and not yet collected.
   uint64_t bytes_in_use() const;
 
  private:
@@ -91,7 +93,6 @@ class SegmentPool {
   static_assert(limits::segment_bytes_min << (class_count - 1) == limits::segment_bytes_max);
 
   void hand_back(Block* block);  // any thread
-  void collect();                // empties returned_ into the free lists
   static Block* allocate(size_t capacity);
   static void free(Block* block);
 

@@ -23,9 +23,9 @@ enum class Overflow : uint8_t { block, refuse, drop_oldest };
 struct EndpointSettings {
   std::string name;
   Role role = Role::application;
-  uint32_t dispatcher = 0;     // index into Settings::dispatchers
-  bool relay = false;          // a transport that may carry another transport_name than its own
-  bool dead_letters = false;   // reserved: takes dead letters, sends nothing, drops its oldest
+  uint32_t dispatcher = 0;    // index into Settings::dispatchers
+  bool relay = false;         // a transport that may carry another transport_name than its own
+  bool dead_letters = false;  // reserved: takes dead letters, sends nothing, drops its oldest
   uint64_t max_bytes = limits::queue_bytes;
   uint64_t max_messages = limits::queue_messages;
   Overflow overflow = Overflow::block;
@@ -43,7 +43,7 @@ struct DispatcherSettings {
 };
 
 struct Settings {
-  std::string product = "signalbox";  // what WELCOME calls the broker: product and version
+  std::string product = "signalbox";        // what WELCOME calls the broker: product and version
   std::vector<EndpointSettings> endpoints;  // an EndpointId is an index in here
   std::vector<DispatcherSettings> dispatchers;
 

@@ -1,0 +1,176 @@
+// What waits for one endpoint: two sub-queues (user messages, events), each a list of segments of messages end to end.
+//
+// A segment is a block of bytes and, beside it, one small entry a message. Messages are appended untouched, so what is
+// delivered next already lies in one piece and leaves by reference (a Run). An entry keeps its place until its message
+// is done, so that what comes back goes to its old place; a segment is let go when all of it is done, wherever in the
+// list it stands, and one that is nearly done is re-homed: what is left is copied to a smaller block, so that a
+// straggler does not pin 64 KiB.
+//
+// An entry's life:  waiting -> under way -> done
+//                                       -> returned -> under way …      (its worker left; NACKed and due; see
+//                                       `elsewhere`)
+//                                       -> delayed -> returned          (NACKed for requeueing, not yet due)
+//
+// Rejected: one ring of entries for the whole sub-queue (a message that nobody settles would pin 20 bytes for each one
+// behind it, for as long as it takes); a list node for each message (an allocation each).
+//
+// Thread: the core's. Owns: its segments and one reference to each of their blocks.
+// Errors: append() says when the queue is full; what to do about it is the caller's.
+// Bounds: max_bytes and max_messages of its endpoint, twice that under Overflow::block.
+// Tested by queue_test.cpp and every simulation.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "broker/core/ledger.hpp"
+#include "broker/core/segment.hpp"
+#include "broker/core/settings.hpp"
+#include "protocol/message_view.hpp"
+
+namespace signalbox {
+
+struct Entry {
+  enum class State : uint8_t {
+    waiting,    // never handed out
+    under_way,  // handed out, not settled
+    returned,   // handed out before, waits for the next
+    elsewhere,  // the same, and another instance than the last is to have it
+    delayed,    // NACKed, not due yet
+    done,       // settled, dropped, expired or dead: the bytes are nobody's
+  };
+
+  uint32_t offset = 0;  // in the segment's block
+  uint32_t size = 0;
+  uint32_t order = 0;      // among all messages of the endpoint, modulo 2^32: tells the oldest of two kinds
+  uint32_t ticket = 0;     // under way: of the delivery, modulo 2^32, tells a late ACK from a current one;
+                           // delayed or elsewhere: of the registration that NACKed it, modulo 2^32
+  uint8_t deliveries = 0;  // how often handed out; stays at 255
+  uint8_t failures = 0;
+  uint8_t suspicions = 0;
+  State state = State::waiting;
+};
+static_assert(sizeof(Entry) == 20, "20 bytes beside each queued message are budgeted");
+
+struct Segment {
+  Segment* previous = nullptr;
+  Segment* next = nullptr;
+  uint64_t serial = 0;  // rises along the list, never used twice; tells a segment from a later one at the same address
+  Block* block = nullptr;
+  uint32_t used_bytes = 0;
+  uint32_t live_bytes = 0;     // of entries not done
+  uint32_t live = 0;           // entries not done
+  uint32_t returned = 0;       // entries returned, elsewhere or delayed
+  uint32_t returned_from = 0;  // no entry before this one is any of these
+  std::vector<Entry> entries;
+};
+
+// Segment descriptors, kept and used again with the memory of their entries. One a core.
+class SegmentStore {
+ public:
+  Segment* take();
+  void give_back(Segment* segment);
+
+ private:
+  std::vector<std::unique_ptr<Segment>> all_;
+  Segment* free_ = nullptr;
+  uint64_t last_serial_ = 0;
+};
+
+// One message's place in a queue. Null segment: none.
+struct Place {
+  Segment* segment = nullptr;
+  uint32_t index = 0;
+
+  explicit operator bool() const { return segment != nullptr; }
+  Entry& entry() const { return segment->entries[index]; }
+  Bytes bytes() const { return {segment->block->data() + entry().offset, entry().size}; }
+};
+
+// Consecutive messages that lie end to end and may be delivered as one batch.
+struct Extent {
+  Place first;
+  uint32_t count = 0;
+  uint64_t bytes = 0;
+};
+
+class Queue {
+ public:
+  enum class Outcome : uint8_t { settled, dropped, expired, dead };
+
+  // References must outlive the queue.
+  Queue(const EndpointSettings& settings, SegmentPool& pool, SegmentStore& store);
+  ~Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+  // Whether one more message of this size may come in, by the endpoint's overflow policy; under drop_oldest it makes
+  // the room. `strict`: a queue that blocks refuses what would take it past its limit, not only past twice that.
+  [[nodiscard]] bool make_room(uint64_t bytes, bool strict);
+  // Adds a message at the end. REQUIRES: make_room() said yes.
+  void append(MessageKind kind, Bytes message);
+
+  // The first message that waits for delivery, in the order in which they are owed: what came back first, each at its
+  // old place, then what was never handed out. next_waiting() goes on from a place that was passed over.
+  Place first_waiting(MessageKind kind);
+  Place next_waiting(MessageKind kind, Place after);
+  // From `first` on, as many as may travel with it: end to end, of one sort, within both bounds; the first always goes.
+  Extent extent(Place first, uint64_t messages_max, uint64_t bytes_max) const;
+  // They are under way now, with tickets from `ticket` on.
+  void hand_out(MessageKind kind, const Extent& extent, uint32_t ticket);
+
+  // Ends a message's stay. The place is no more.
+  void finish(MessageKind kind, Place place, Outcome outcome);
+  // Under way no longer: back to its old place.
+  void take_back(MessageKind kind, Place place);
+  // The same, but not before make_due(), and then rather to another registration than this one.
+  void delay(MessageKind kind, Place place, uint32_t shunned_registration);
+  // A delayed message is due: from now on it is `elsewhere`.
+  void make_due(MessageKind kind, Place place);
+
+  // For what cannot even come in: taken and dropped in one, so that the books show it.
+  void count_as_dropped(uint64_t bytes);
+
+  bool within_limit() const;
+  Count held() const { return ledger_.waiting + ledger_.under_way; }
+  const QueueLedger& ledger() const { return ledger_; }
+  bool has_waiting(MessageKind kind) const;
+  void check_invariants() const;
+
+ private:
+  struct SubQueue {
+    Segment* head = nullptr;
+    Segment* tail = nullptr;
+    Place fresh;                            // the first entry never handed out; index may be one past the last
+    uint32_t waiting = 0;                   // entries waiting, returned or elsewhere: what could go now
+    uint32_t again = 0;                     // of these, the returned and elsewhere
+    std::map<uint64_t, Segment*> returned;  // segments with returned > 0, by serial; touched only when things go wrong
+    uint32_t segment_bytes = limits::segment_bytes_min;  // of the next segment
+  };
+
+  SubQueue& sub(MessageKind kind) { return subs_[static_cast<size_t>(kind)]; }
+  const SubQueue& sub(MessageKind kind) const { return subs_[static_cast<size_t>(kind)]; }
+
+  static bool came_back(Entry::State state);
+  static Place first_of(Segment* segment, uint32_t from, bool delayed_too);
+  static void skip_done(SubQueue& queue);
+  void add_segment(SubQueue& queue, size_t message_bytes);
+  void remove_segment(SubQueue& queue, Segment* segment);
+  void come_back(MessageKind kind, Place place, Entry::State state);
+  void rehome(Segment* segment);
+  void forget_returned(SubQueue& queue, Segment* segment);
+  // The oldest message of either kind that is not under way.
+  Place oldest_waiting(MessageKind& kind);
+
+  const EndpointSettings& settings_;
+  SegmentPool& pool_;
+  SegmentStore& store_;
+  std::array<SubQueue, 2> subs_;
+  QueueLedger ledger_;
+  uint32_t next_order_ = 0;
+};
+
+}  // namespace signalbox

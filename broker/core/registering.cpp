@@ -1,0 +1,186 @@
+// From HELLO to BYE: registrations, sessions, resuming, takeover (protocol page, sections 3 and 6).
+#include <algorithm>
+
+#include "broker/core/state.hpp"
+#include "protocol/text.hpp"
+
+namespace signalbox {
+
+void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hello& hello) {
+  const auto refuse_hello = [&](ErrorCode code, std::string_view text) { answer_stranger(from, code, text); };
+  if (hello.version != limits::protocol_version)
+    return refuse_hello(ErrorCode::version, "this broker speaks version 1");
+  if (draining) {
+    write(header_, Bye{"draining"});
+    const auto known = connections.find(from);
+    if (known != connections.end()) {
+      send_or_keep(known->second, header_);
+    } else {
+      (void)output.send(from, header_, Run());
+    }
+    return;
+  }
+  const auto named = endpoint_ids.find(hello.name);
+  if (!is_name(hello.name) || named == endpoint_ids.end() || endpoints[named->second].settings.role != *hello.role) {
+    return refuse_hello(
+        ErrorCode::unknown_endpoint,
+        "the configuration lists no " + std::string(to_string(*hello.role)) + " '" + printable(hello.name) + "'");
+  }
+  const EndpointId endpoint = named->second;
+
+  Session* session = nullptr;
+  if (!hello.session.empty()) {
+    const auto it = sessions_by_id.find(hello.session);
+    if (it != sessions_by_id.end()) session = it->second;
+    if (session != nullptr && (session->endpoint != endpoint || session->peer_key != peer_key)) {
+      return refuse_hello(ErrorCode::not_permitted, "this session belongs to another name or key");
+    }
+  }
+  if (const auto known = connections.find(from); known != connections.end() && known->second.session != nullptr) {
+    Session& current = *known->second.session;
+    end_registration(current, &current == session ? Ending::error : Ending::left);
+  }
+  if (session != nullptr && session->connection != nullptr) {
+    fail(*session->connection, ErrorCode::taken_over, "this session goes on at another connection");
+  }
+  const bool resumes = session != nullptr;
+  if (live_registrations >= settings.max_registrations) {
+    return refuse_hello(ErrorCode::too_many, "max_registrations are registered; come back later");
+  }
+  if (session == nullptr && sessions.size() >= settings.max_sessions) {
+    return refuse_hello(ErrorCode::too_many, "max_sessions are kept; come back later");
+  }
+  probe_instances(endpoints[endpoint]);
+
+  Connection& connection = connection_for(from);
+  if (session == nullptr) {
+    session = new_session(hello, peer_key, endpoint);
+  } else {
+    lost.erase(session->lost_place);
+  }
+  session->connection = &connection;
+  connection.session = session;
+  session->registration = ++last_registration;
+  session->prefetch = std::min(hello.prefetch, settings.max_prefetch);
+  session->client = printable(hello.client);
+  session->instance = printable(hello.instance);
+  endpoints[endpoint].instances.push_back(session);
+  ++live_registrations;
+  ++counters.registrations;
+  if (resumes) resume(*session, hello.confirmed);
+  welcome(connection, *session);
+  mark_dirty(endpoint);
+}
+
+Connection& Core::State::connection_for(ConnectionId id) {
+  const auto [it, is_new] = connections.try_emplace(id);
+  Connection& connection = it->second;
+  if (is_new) {
+    connection.id = id;
+    connection.last_sent_ms = now.monotonic_ms;
+    connection.idle_place = idle.insert(idle.end(), &connection);
+  }
+  return connection;
+}
+
+void Core::State::probe_instances(Endpoint& endpoint) {
+  write(header_, Ping{});
+  for (Session* session : endpoint.instances) {
+    Connection& connection = *session->connection;
+    if (connection.probed && now.monotonic_ms - connection.last_probe_ms < limits::probe_interval_ms) continue;
+    connection.probed = true;
+    connection.last_probe_ms = now.monotonic_ms;
+    send_header(connection, header_);
+  }
+  end_gone();
+}
+
+Session* Core::State::new_session(const Hello& hello, std::string_view peer_key, EndpointId endpoint) {
+  auto owned = std::make_unique<Session>();
+  Session* const session = owned.get();
+  sessions.emplace(session, std::move(owned));
+  session->id = hello.session;
+  session->peer_key = peer_key;
+  session->endpoint = endpoint;
+  session->begins_anywhere = !session->id.empty();
+  if (!session->id.empty()) sessions_by_id.emplace(session->id, session);
+  return session;
+}
+
+void Core::State::resume(Session& session, Seq confirmed) {
+  ++counters.resumed;
+  // WELCOME tells how far everything is settled, so that is as good as confirmed.
+  confirmed_upto(session, session.settled());
+  const auto untold = std::find_if(session.refusals.begin(), session.refusals.end(),
+                                   [&](const Refusal& refusal) { return refusal.seq > confirmed; });
+  session.refusals_told = static_cast<size_t>(untold - session.refusals.begin());
+  take_back_blame(session);
+  confirm_later(session);
+}
+
+void Core::State::take_back_blame(Session& session) {
+  for (const Blame& blame : session.blamed) {
+    if (blame.segment->serial != blame.serial) continue;
+    Entry& entry = blame.segment->entries[blame.index];
+    if (entry.state == Entry::State::done) continue;
+    if (entry.suspicions > 0) --entry.suspicions;
+    if (blame.failed && entry.failures > 0) --entry.failures;
+  }
+  session.blamed.clear();
+}
+
+void Core::State::welcome(Connection& connection, const Session& session) {
+  Welcome frame;
+  frame.session = session.id;
+  frame.last_seq = session.settled();
+  frame.limits.heartbeat_ms = settings.heartbeat_ms;
+  frame.limits.max_message_bytes = settings.max_message_bytes;
+  frame.limits.max_batch_bytes = settings.max_batch_bytes;
+  frame.limits.send_window = settings.send_window;
+  frame.limits.send_window_bytes = settings.send_window_bytes;
+  frame.limits.max_prefetch = settings.max_prefetch;
+  frame.limits.broker = settings.product;
+  write(header_, frame);
+  send_or_keep(connection, header_);
+}
+
+void Core::State::bye(Connection& connection) {
+  Session& session = *connection.session;
+  // What it sent is in its queues: that is all that settling means here, so no queue's limit holds this back any more.
+  let_go(session);
+  tell_sender(session);
+  end_registration(session, Ending::left);
+  write(header_, Bye{});
+  send_or_keep(connection, header_);
+}
+
+void Core::State::let_go(Session& session) {
+  for (const Session::Hold& hold : session.holds) std::erase(endpoints[hold.endpoint].holders, &session);
+  session.holds.clear();
+}
+
+void Core::State::end_registration(Session& session, Ending ending) {
+  Endpoint& endpoint = endpoints[session.endpoint];
+  std::erase(endpoint.instances, &session);
+  if (endpoint.reserved == &session) endpoint.reserved = nullptr;
+  --live_registrations;
+  give_back(session, ending == Ending::lost);
+  session.connection->session = nullptr;
+  session.connection = nullptr;
+  mark_dirty(session.endpoint);
+  if (ending == Ending::left || session.id.empty()) {
+    forget(session);
+  } else {
+    session.lost_at_ms = now.monotonic_ms;
+    session.lost_place = lost.insert(lost.end(), &session);
+  }
+}
+
+void Core::State::forget(Session& session) {
+  let_go(session);
+  if (session.confirm_due) std::erase(confirm_due_, &session);
+  if (!session.id.empty()) sessions_by_id.erase(session.id);
+  sessions.erase(&session);
+}
+
+}  // namespace signalbox

@@ -1,0 +1,328 @@
+// What workers hand over: numbers, windows, routing, queues, confirmations (protocol page, section 4).
+#include <algorithm>
+
+#include "broker/core/state.hpp"
+#include "protocol/text.hpp"
+
+namespace signalbox {
+
+namespace {
+
+uint32_t seconds(const Time& now) {
+  return static_cast<uint32_t>(now.monotonic_ms / 1000) + 1;
+}
+
+}  // namespace
+
+void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
+  Session& session = *connection.session;
+  const Role role = endpoints[session.endpoint].settings.role;
+  if (draining && role == Role::transport) return;  // stays unconfirmed: the next broker gets it
+  if (body.size() > settings.max_batch_bytes)
+    return fail(connection, ErrorCode::too_large, "the body is over max_batch_bytes");
+  if (body.empty()) return fail(connection, ErrorCode::malformed, "the body is empty");
+  const Seq first = frame.first_seq;
+  if (first + body.size() < first)
+    return fail(connection, ErrorCode::malformed, "first_seq leaves no room to count on");
+  const Seq expected = session.begins_anywhere ? first : session.last_received + 1;
+  if (first > expected) return fail(connection, ErrorCode::gap, "expected number " + std::to_string(expected));
+
+  const std::string_view fault = scan(session, body);
+  if (scanned_count_ == 0) return fail(connection, ErrorCode::malformed, fault);
+  const Seq last = first + scanned_count_ - 1;
+  if (last >= expected) {
+    const auto first_new = static_cast<size_t>(expected - first);
+    uint64_t bytes = 0;
+    for (size_t i = first_new; i < scanned_count_; ++i) bytes += scanned_[i].view.bytes().size();
+    if (!within_window(session, first, last, bytes)) {
+      return fail(connection, ErrorCode::window, "more unconfirmed than send_window or send_window_bytes allow");
+    }
+    if (session.begins_anywhere) {
+      session.begins_anywhere = false;
+      session.last_received = session.confirmed = first - 1;
+    }
+    for (size_t i = first_new; i < scanned_count_; ++i) {
+      session.last_received = first + i;
+      receive(session, session.last_received, scanned_[i]);
+    }
+    session.unconfirmed.push_back({last, bytes});
+    session.unconfirmed_bytes += bytes;
+  } else {
+    session.confirm_again = true;
+  }
+  confirm_later(session);
+  if (!fault.empty()) {
+    // What came whole before the break stands, and its sender is told so before the registration ends.
+    tell_sender(session);
+    fail(connection, ErrorCode::malformed, fault);
+  }
+}
+
+bool Core::State::within_window(const Session& session, Seq first, Seq last, uint64_t bytes) const {
+  const Seq confirmed = session.begins_anywhere ? first - 1 : session.confirmed;
+  if (last - confirmed > settings.send_window) return false;
+  const bool alone = last - confirmed == 1;  // one message always fits
+  return alone || session.unconfirmed_bytes + bytes <= settings.send_window_bytes;
+}
+
+std::string_view Core::State::scan(const Session& session, Bytes body) {
+  const EndpointSettings& sender = endpoints[session.endpoint].settings;
+  const bool from_transport = sender.role == Role::transport;
+  const bool remembers = !sender.dead_letters && settings.dispatchers[sender.dispatcher].reply_tracking;
+  using Way = RoutingMemory::Direction;
+  scanned_count_ = 0;
+  while (!body.empty()) {
+    if (scanned_count_ == scanned_.size()) scanned_.emplace_back();
+    Scanned& scanned = scanned_[scanned_count_];
+    scanned.outcome = scanned.view.scan(body);
+    if (scanned.outcome == Scan::broken) return scanned.view.fault();
+    ++scanned_count_;
+    const MessageView& view = scanned.view;
+    body.remove_prefix(view.bytes().size());
+    if (scanned.outcome != Scan::ok || !remembers) continue;
+
+    // The memory's lines are asked for now and used when the whole batch has been scanned: no message waits for them.
+    const bool is_event = view.kind() == MessageKind::event;
+    const std::string_view referred = view.text(is_event ? Field::user_message_id : Field::in_reply_to);
+    scanned.refers = !referred.empty() && is_event == from_transport;
+    if (scanned.refers) {
+      scanned.referred = memory.key(sender.dispatcher, is_event ? Way::outbound : Way::inbound, referred);
+      memory.prefetch(scanned.referred);
+    }
+    if (!is_event) {
+      scanned.own =
+          memory.key(sender.dispatcher, from_transport ? Way::inbound : Way::outbound, view.text(Field::message_id));
+      memory.prefetch(scanned.own);
+    }
+  }
+  return {};
+}
+
+void Core::State::receive(Session& session, Seq seq, const Scanned& scanned) {
+  Endpoint& sender = endpoints[session.endpoint];
+  const MessageView& message = scanned.view;
+  const uint64_t size = message.bytes().size();
+  sender.sender.received.add(size);
+  if (scanned.outcome == Scan::malformed) {
+    refuse(session, seq, RefusalCode::malformed, message.fault(), size);
+  } else if (size > settings.max_message_bytes) {
+    refuse(session, seq, RefusalCode::too_large, "the message is over max_message_bytes", size);
+  } else if (sender.settings.dead_letters) {
+    refuse(session, seq, RefusalCode::not_permitted, "nothing is sent from dead letters", size);
+  } else if (sender.settings.role == Role::application && message.kind() == MessageKind::event) {
+    refuse(session, seq, RefusalCode::malformed, "events come from transports alone", size);
+  } else {
+    route(session, seq, scanned);
+  }
+}
+
+void Core::State::route(Session& session, Seq seq, const Scanned& scanned) {
+  Endpoint& sender = endpoints[session.endpoint];
+  const MessageView& message = scanned.view;
+  const uint64_t size = message.bytes().size();
+  const DispatcherSettings& dispatcher = settings.dispatchers[sender.settings.dispatcher];
+  Router& router = *dispatcher.router;
+  const bool from_transport = sender.settings.role == Role::transport;
+  const bool names_transport = message.has(Field::transport_name);
+  const bool fill_in = from_transport && !names_transport && router.uses_transport_name();
+
+  Incoming incoming{.message = message,
+                    .direction = !from_transport                        ? Direction::outbound
+                                 : message.kind() == MessageKind::event ? Direction::event
+                                                                        : Direction::inbound,
+                    .sender = session.endpoint,
+                    .transport_name = message.text(Field::transport_name),
+                    .transport = std::nullopt,
+                    .followed = std::nullopt,
+                    .now = now,
+                    .broker = *this};
+  if (from_transport && !names_transport) incoming.transport_name = sender.settings.name;
+  if (from_transport && incoming.transport_name == sender.settings.name) {
+    incoming.transport = session.endpoint;
+  } else if (from_transport && !sender.settings.relay && router.uses_transport_name()) {
+    return refuse(session, seq, RefusalCode::not_permitted,
+                  "transport_name is '" + printable(incoming.transport_name) + "', not the sender's own", size);
+  } else {
+    incoming.transport = transport_named(incoming.transport_name, sender.settings.dispatcher);
+  }
+  if (dispatcher.reply_tracking && scanned.refers) incoming.followed = memory.find(scanned.referred, seconds(now));
+
+  decision_.clear();
+  switch (incoming.direction) {
+    case Direction::inbound:
+      router.inbound(incoming, decision_);
+      break;
+    case Direction::event:
+      router.event(incoming, decision_);
+      break;
+    case Direction::outbound:
+      router.outbound(incoming, decision_);
+      break;
+  }
+  switch (decision_.verdict()) {
+    case Decision::Verdict::none:
+      return refuse(session, seq, RefusalCode::no_route, "no rule takes it", size);
+    case Decision::Verdict::refuse:
+      return refuse(session, seq, decision_.refusal(), decision_.reason(), size);
+    case Decision::Verdict::discard:
+      return sender.sender.discarded.add(size);
+    case Decision::Verdict::deliver:
+      break;
+  }
+  if (!hand_over(session, seq, message, fill_in)) return;
+  sender.sender.routed.add(size);
+  if (dispatcher.reply_tracking && message.kind() == MessageKind::user_message) {
+    const auto remembered = memory.remember(scanned.own, {session.endpoint, decision_.tag()}, seconds(now),
+                                            dispatcher.expire_routing_memory_s);
+    if (remembered == RoutingMemory::Remembered::ambiguous) ++counters.ambiguous_ids;
+    if (remembered == RoutingMemory::Remembered::evicted) ++counters.memory_evicted;
+  }
+  router.taken(incoming);
+}
+
+std::optional<EndpointId> Core::State::transport_named(std::string_view name, uint32_t dispatcher) const {
+  if (name.empty()) return std::nullopt;
+  const auto it = endpoint_ids.find(name);
+  if (it == endpoint_ids.end()) return std::nullopt;
+  const EndpointSettings& endpoint = endpoints[it->second].settings;
+  if (endpoint.role != Role::transport || endpoint.dispatcher != dispatcher) return std::nullopt;
+  return it->second;
+}
+
+// Gives each target its copy. False: none took one, and the message is refused.
+bool Core::State::hand_over(Session& session, Seq seq, const MessageView& message, bool fill_in) {
+  SenderLedger& ledger = endpoints[session.endpoint].sender;
+  const uint64_t size = message.bytes().size();
+  if (decision_.overflowed()) {
+    refuse(session, seq, RefusalCode::internal, "the router names more targets than a message may have", size);
+    return false;
+  }
+  Bytes original = message.bytes();
+  if (fill_in) {
+    filled_.assign(original);
+    const Edit own_name{.operation = Edit::Operation::set,
+                        .path = {to_string(Field::transport_name)},
+                        .value = endpoints[session.endpoint].encoded_name};
+    if (rewrite(filled_, own_name)) original = filled_;
+  }
+  bool taken = false;
+  left_out_.clear();
+  for (const Decision::Target& target : decision_.targets()) {
+    const Bytes copy = rewritten(original, target);
+    if (enqueue(session, seq, target.endpoint, message.kind(), copy)) {
+      taken = true;
+      ledger.copies.add(copy.size());
+    } else {
+      left_out_.push_back(&target);
+    }
+  }
+  if (!taken) {
+    const std::string& name = endpoints[decision_.targets().front().endpoint].settings.name;
+    refuse(session, seq, RefusalCode::queue_full, "the queue of '" + name + "' is full", size);
+    return false;
+  }
+  for (const Decision::Target* target : left_out_) {
+    const Bytes copy = rewritten(original, *target);
+    ledger.not_taken.add(copy.size());
+    dead_letter(target->endpoint, message.kind(), copy, "queue_full", 0);
+  }
+  return true;
+}
+
+Bytes Core::State::rewritten(Bytes original, const Decision::Target& target) {
+  if (target.edit_count == 0) return original;
+  scratch_.assign(original);
+  for (uint32_t i = 0; i < target.edit_count; ++i) {
+    // A change that this message's shape does not allow is left out; the copy goes all the same.
+    (void)rewrite(scratch_, decision_.edits()[target.first_edit + i]);
+  }
+  return scratch_;
+}
+
+bool Core::State::enqueue(Session& session, Seq seq, EndpointId target, MessageKind kind, Bytes message) {
+  SIGNALBOX_ASSERT(target < endpoints.size(), "a router named an endpoint that is none");
+  Endpoint& endpoint = endpoints[target];
+  if (!endpoint.queue.make_room(message.size(), endpoint.refusing)) return false;
+  endpoint.queue.append(kind, message);
+  mark_dirty(target);
+  if (endpoint.settings.overflow == Overflow::block && !endpoint.queue.within_limit()) {
+    if (!endpoint.listed_over) {
+      endpoint.listed_over = true;
+      endpoint.over_since_ms = now.monotonic_ms;
+      over_.push_back(target);
+    }
+    hold(session, seq, target);
+  }
+  return true;
+}
+
+void Core::State::hold(Session& session, Seq seq, EndpointId target) {
+  const auto same = [&](const Session::Hold& hold) { return hold.endpoint == target; };
+  if (std::any_of(session.holds.begin(), session.holds.end(), same)) return;
+  session.holds.push_back({target, seq});
+  endpoints[target].holders.push_back(&session);
+}
+
+void Core::State::queue_shrank(EndpointId id) {
+  Endpoint& endpoint = endpoints[id];
+  if (!endpoint.listed_over || !endpoint.queue.within_limit()) return;
+  endpoint.listed_over = false;
+  endpoint.refusing = false;
+  std::erase(over_, id);
+  release_holders(endpoint);
+}
+
+void Core::State::release_holders(Endpoint& endpoint) {
+  const auto id = static_cast<EndpointId>(endpoint_ids.find(endpoint.settings.name)->second);
+  for (Session* session : endpoint.holders) {
+    std::erase_if(session->holds, [&](const Session::Hold& hold) { return hold.endpoint == id; });
+    confirm_later(*session);
+  }
+  endpoint.holders.clear();
+}
+
+void Core::State::refuse(Session& session, Seq seq, RefusalCode code, std::string_view text, uint64_t bytes) {
+  ++counters.refusals[static_cast<size_t>(code)];
+  endpoints[session.endpoint].sender.refused.add(bytes);
+  session.refusals.push_back({seq, code, printable(text)});
+}
+
+// --- telling the sender ----------------------------------------------------------------------------------------------
+
+void Core::State::confirm_later(Session& session) {
+  if (session.confirm_due) return;
+  session.confirm_due = true;
+  confirm_due_.push_back(&session);
+}
+
+void Core::State::tell_sender(Session& session) {
+  if (session.connection == nullptr || !session.connection->waiting.empty()) return;
+  Connection& connection = *session.connection;
+  for (; session.refusals_told < session.refusals.size(); ++session.refusals_told) {
+    const Refusal& refusal = session.refusals[session.refusals_told];
+    write(header_, Refuse{refusal.seq, to_string(refusal.code), refusal.text});
+    if (!send_header(connection, header_)) return;
+  }
+  // Only who can resume may ask for them again, and then for those of the last window.
+  while (session.refusals_told > 0 &&
+         (session.id.empty() || session.refusals.front().seq + settings.send_window <= session.last_received)) {
+    session.refusals.pop_front();
+    --session.refusals_told;
+  }
+  const Seq settled = session.settled();
+  if (settled == session.confirmed && (!session.confirm_again || settled == 0)) return;
+  write(header_, Confirm{settled});
+  if (!send_header(connection, header_)) return;
+  session.confirm_again = false;
+  confirmed_upto(session, settled);
+}
+
+void Core::State::confirmed_upto(Session& session, Seq settled) {
+  session.confirmed = settled;
+  while (!session.unconfirmed.empty() && session.unconfirmed.front().last_seq <= settled) {
+    session.unconfirmed_bytes -= session.unconfirmed.front().bytes;
+    session.unconfirmed.pop_front();
+  }
+}
+
+}  // namespace signalbox

@@ -1,0 +1,201 @@
+// Core's inside, shared by the files that implement it: core.cpp (events, time), registering.cpp (HELLO to BYE),
+// sending.cpp (what workers hand over), delivering.cpp (what they are handed).
+//
+// Thread: the core's. Private to broker/core.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "broker/core/assert.hpp"
+#include "broker/core/core.hpp"
+#include "broker/core/queue.hpp"
+#include "broker/core/routing_memory.hpp"
+#include "broker/core/session.hpp"
+#include "protocol/header.hpp"
+
+namespace signalbox {
+
+// A map by text that is searched without making a string.
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+template <typename T>
+using ByText = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
+
+// One endpoint: its queue, the workers that serve it, and the senders that wait for it.
+struct Endpoint {
+  Endpoint(const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store);
+
+  const EndpointSettings& settings;
+  Queue queue;
+  SenderLedger sender;
+  std::vector<Session*> instances;  // in the order of their registration
+  std::vector<Session*> holders;    // sessions whose confirmation waits for this queue
+  std::string encoded_name;         // as a MessagePack str, for filling in transport_name
+  MessageKind next_kind = MessageKind::user_message;
+  bool dirty = false;        // in the list of endpoints that flush() visits
+  bool listed_over = false;  // in the list of queues over their limit
+  bool refusing = false;     // over its limit for block_ms on end
+  uint64_t over_since_ms = 0;
+  Session* reserved = nullptr;  // gets nothing until it is idle, so that a suspect can travel to it alone
+  bool suspect_waits = false;   // for that, as of the last delivery
+};
+
+class Core::State final : public Surroundings {
+ public:
+  State(Settings settings, Output& output);
+  ~State() override;
+
+  bool has_live_worker(EndpointId endpoint) const override;
+
+  // core.cpp: events and time.
+  void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts);
+  void flush();
+  void tick();
+  void drain();
+  bool drained() const;
+  void check_invariants() const;
+
+  Settings settings;
+  Output& output;
+  Time now;
+  Counters counters;
+  bool draining = false;
+
+  SegmentPool pool;  // before the queues: it outlives them
+  SegmentStore store;
+  std::deque<Endpoint> endpoints;  // stable addresses
+  ByText<EndpointId> endpoint_ids;
+  RoutingMemory memory;
+
+  std::unordered_map<ConnectionId, Connection> connections;
+  std::list<Connection*> idle;  // by last_sent_ms, the longest silent first
+  ByText<Session*> sessions_by_id;
+  std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
+  std::list<Session*> lost;                              // sessions without a connection, the longest lost first
+  std::unordered_map<ConnectionId, uint64_t> strangers;  // when they last were told not_registered
+  size_t live_registrations = 0;
+  uint64_t last_registration = 0;
+
+  void connection_gone(Connection& connection);
+
+ private:
+  // A message that is not due yet.
+  struct Delay {
+    uint64_t due_ms = 0;
+    EndpointId endpoint = 0;
+    MessageKind kind = MessageKind::user_message;
+    Place place;
+    uint64_t serial = 0;
+    bool operator>(const Delay& other) const { return due_ms > other.due_ms; }
+  };
+  enum class Ending : uint8_t { left, error, lost };
+
+  // Kept from message to message for its memory.
+  struct Scanned {
+    MessageView view;
+    Scan outcome = Scan::ok;
+    bool refers = false;          // to another message, by `referred`
+    RoutingMemory::Key own;       // of message_id
+    RoutingMemory::Key referred;  // of in_reply_to or user_message_id
+  };
+
+  // core.cpp
+  void registered_frame(Connection& connection, const WorkerFrame& frame, Bytes body, size_t parts);
+  void stranger_frame(ConnectionId from, Bytes header);
+  bool send_header(Connection& connection, Bytes header);
+  bool took(Connection& connection, Output::Result result);
+  void send_or_keep(Connection& connection, Bytes header);
+  void unblock(Connection& connection);
+  void went(Connection& connection);
+  void fail(Connection& connection, ErrorCode code, std::string_view text);
+  void answer_stranger(ConnectionId to, ErrorCode code, std::string_view text);
+  void end_gone();
+  void probe_idle();
+  void check_blocked_queues();
+  void forget_lost_sessions();
+  void make_delayed_due();
+
+  // registering.cpp
+  void hello(ConnectionId from, std::string_view peer_key, const Hello& hello);
+  void bye(Connection& connection);
+  Connection& connection_for(ConnectionId id);
+  void probe_instances(Endpoint& endpoint);
+  Session* new_session(const Hello& hello, std::string_view peer_key, EndpointId endpoint);
+  void resume(Session& session, Seq confirmed);
+  void take_back_blame(Session& session);
+  void welcome(Connection& connection, const Session& session);
+  void end_registration(Session& session, Ending ending);
+  void let_go(Session& session);
+  void forget(Session& session);
+
+  // sending.cpp
+  void send(Connection& connection, const Send& frame, Bytes body);
+  bool within_window(const Session& session, Seq first, Seq last, uint64_t bytes) const;
+  std::string_view scan(const Session& session, Bytes body);
+  void receive(Session& session, Seq seq, const Scanned& scanned);
+  void route(Session& session, Seq seq, const Scanned& scanned);
+  std::optional<EndpointId> transport_named(std::string_view name, uint32_t dispatcher) const;
+  bool hand_over(Session& session, Seq seq, const MessageView& message, bool fill_in);
+  Bytes rewritten(Bytes original, const Decision::Target& target);
+  bool enqueue(Session& session, Seq seq, EndpointId target, MessageKind kind, Bytes message);
+  void hold(Session& session, Seq seq, EndpointId target);
+  void queue_shrank(EndpointId id);
+  void release_holders(Endpoint& endpoint);
+  void refuse(Session& session, Seq seq, RefusalCode code, std::string_view text, uint64_t bytes);
+  void confirm_later(Session& session);
+  void tell_sender(Session& session);
+  void confirmed_upto(Session& session, Seq settled);
+
+  // delivering.cpp
+  void mark_dirty(EndpointId id);
+  void deliver(Endpoint& endpoint);
+  bool deliver_one(Endpoint& endpoint, MessageKind kind);
+  void deliver_to(Endpoint& endpoint, MessageKind kind, Session& session, Place first);
+  Session* choose(Endpoint& endpoint, const Place& place);
+  void reserve_for_suspect(Endpoint& endpoint);
+  void ack(Connection& connection, const Ack& ack);
+  void nack(Connection& connection, const Nack& nack);
+  Delivery* find_delivery(Session& session, Seq seq);
+  static Entry* unsettled_entry(const Delivery& delivery, Seq seq);
+  static Place leave(Session& session, Delivery& delivery, Seq seq);
+  void settle(Session& session, Delivery& delivery, Seq from, Seq upto);
+  void settled_some(Session& session);
+  void give_back(Session& session, bool lost_its_way);
+  void suspect(Session& session, MessageKind kind, Place place, bool travelled_alone);
+  void make_dead(EndpointId id, MessageKind kind, Place place, std::string_view reason);
+  void dead_letter(EndpointId from, MessageKind kind, Bytes message, std::string_view reason, uint32_t deliveries);
+
+  std::vector<EndpointId> dirty_;
+  std::vector<Session*> confirm_due_;
+  std::vector<ConnectionId> gone_;
+  std::vector<ConnectionId> blocked_;
+  std::vector<EndpointId> over_;
+  uint64_t last_retry_ms_ = 0;
+  uint64_t last_sweep_ms_ = 0;
+  uint64_t served_ = 0;  // counts deliveries, to tell who was served longest ago
+  uint32_t next_ticket_ = 0;
+  std::priority_queue<Delay, std::vector<Delay>, std::greater<>> delayed_;
+
+  std::vector<Scanned> scanned_;
+  size_t scanned_count_ = 0;
+  Decision decision_;
+  std::vector<const Decision::Target*> left_out_;
+  std::string header_;
+  std::string scratch_;
+  std::string filled_;
+
+  friend class Core;
+};
+
+}  // namespace signalbox

@@ -1,0 +1,130 @@
+// The core, frame by frame: what the protocol page says of sections 3 to 7, with nothing between the test and the state
+// machine.
+#include "broker/core/core.hpp"
+
+#include "tests/core/bus.hpp"
+
+namespace signalbox::testing {
+namespace {
+
+using Strings = std::vector<std::string>;
+using Seqs = std::vector<Seq>;
+
+TEST(Core, CarriesAMessageAndItsReplyAndEvent) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  Peer app(bus, 2);
+  ASSERT_TRUE(smpp.hello(Role::transport, "smpp_transport").at(0).is<Welcome>());
+  ASSERT_TRUE(app.hello(Role::application, "my_application").at(0).is<Welcome>());
+
+  smpp.send({user_message("m1"), user_message("m2")});
+  auto frames = app.take();
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(frames[0].as<Deliver>().first_seq, 1U);
+  EXPECT_FALSE(frames[0].as<Deliver>().redelivered);
+  ASSERT_EQ(frames[0].messages.size(), 2U);
+  EXPECT_EQ(field(frames[0].messages[0], Field::transport_name), "smpp_transport");
+  frames = smpp.take();
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(frames[0].as<Confirm>().upto, 2U);
+
+  app.ack(2);
+  app.send({reply("r1", "m1")});
+  frames = smpp.take();
+  ASSERT_EQ(frames.size(), 1U);
+  EXPECT_EQ(frames[0].messages, Strings{reply("r1", "m1")});
+  EXPECT_EQ(app.take().at(0).as<Confirm>().upto, 1U);
+
+  smpp.ack(1);
+  smpp.send({event("e1", "r1")});
+  EXPECT_EQ(field(app.delivered().at(0), Field::user_message_id), "r1");
+  EXPECT_EQ(bus.status("my_application").queue.settled.messages, 2U);
+}
+
+TEST(Core, GivesBackInTheOldOrder) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  Peer first(bus, 2);
+  first.hello(Role::application, "my_application", 3);
+  smpp.send({user_message("1"), user_message("2"), user_message("3"), user_message("4")});
+  EXPECT_EQ(first.delivered_ids(), (Strings{"1", "2", "3"}));
+  first.ack(0, {2});
+  EXPECT_EQ(first.delivered_ids(), (Strings{"4"}));
+  bus.lose(2);
+  Peer second(bus, 3);
+  const auto frames = second.hello(Role::application, "my_application");
+  Strings ids;
+  for (const Received& frame : frames) {
+    if (frame.is<Deliver>()) EXPECT_TRUE(frame.as<Deliver>().redelivered);
+    for (const std::string& m : frame.messages) ids.push_back(id_of(m));
+  }
+  EXPECT_EQ(ids, (Strings{"1", "3", "4"}));
+}
+
+TEST(Core, RequeuesAfterItsDelayAndDeadLettersInTheEnd) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  Peer app(bus, 2);
+  app.hello(Role::application, "my_application");
+  smpp.send({user_message("bad")});
+  Seq seq = 1;
+  for (const uint64_t wait_ms : {1000, 2000, 4000, 8000}) {
+    EXPECT_EQ(app.delivered_ids(), (Strings{"bad"}));
+    app.nack(seq++, true);
+    bus.advance(wait_ms - 1);
+    EXPECT_TRUE(app.delivered_ids().empty());
+    bus.advance(1);
+  }
+  EXPECT_EQ(app.delivered_ids(), (Strings{"bad"}));
+  app.nack(seq, true, "no good");
+  Peer reader(bus, 3);
+  const auto frames = reader.hello(Role::application, "dead_letters");
+  ASSERT_EQ(frames.size(), 2U);
+  const std::string letter = frames[1].messages.at(0);
+  EXPECT_EQ(id_of(letter), "bad");
+  EXPECT_NE(letter.find("no good"), std::string::npos);
+  EXPECT_EQ(bus.status("my_application").queue.dead.messages, 1U);
+}
+
+TEST(Core, AMessageThatKillsItsWorkerIsFound) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  smpp.send({user_message("a"), user_message("poison"), user_message("b")});
+  Strings handled;
+  ConnectionId connection = 10;
+  for (;
+       connection < 40 &&
+       bus.status("my_application").queue.waiting.messages + bus.status("my_application").queue.under_way.messages > 0;
+       ++connection) {
+    Peer app(bus, connection);
+    auto frames = app.hello(Role::application, "my_application");
+    for (bool alive = true; alive;) {
+      Seq seq = 0;
+      Strings got;
+      for (const Received& frame : frames) {
+        if (!frame.is<Deliver>()) continue;
+        seq = frame.as<Deliver>().first_seq;
+        for (const auto& m : frame.messages) got.push_back(id_of(m));
+      }
+      if (got.empty()) break;
+      for (const std::string& id : got) {
+        if (id == "poison") alive = false;
+      }
+      if (!alive) break;
+      for (const std::string& id : got) handled.push_back(id);
+      app.ack(seq + got.size() - 1);
+      frames = app.take();
+    }
+    bus.lose(connection);
+  }
+  EXPECT_EQ(handled, (Strings{"a", "b"}));
+  EXPECT_EQ(bus.status("my_application").queue.dead.messages, 1U);
+  EXPECT_EQ(connection, 10U + 2 + 5 + 1)
+      << "two losses make it travel alone, five failures alone make it dead; then b goes";
+}
+
+}  // namespace
+}  // namespace signalbox::testing
