@@ -1,1 +1,140 @@
-// Signalbox
+// The order in which a file is read: [broker] first, since endpoints are checked against its limits; then every
+// dispatcher's names; then [endpoints.NAME], which speaks of those; then the routers, which may ask for any of it.
+#include "broker/configuration.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <unordered_set>
+
+#include "broker/configuration_broker.hpp"
+#include "broker/configuration_dispatcher.hpp"
+#include "broker/configuration_toml.hpp"
+#include "broker/configuration_values.hpp"
+
+namespace signalbox {
+
+namespace {
+
+bool contains(const std::vector<std::string>& words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+// A file with [[dispatcher]] tables has nothing of a dispatcher at its top.
+void report_stray_keys_at_the_top(const Setting& file, const RouterRegistry& registry, FaultList& faults) {
+  for (const Setting& item : file.items) {
+    if (contains(DispatcherReader::file_keys(), item.key)) continue;
+    if (contains(DispatcherReader::vumi_keys(), item.key)) {
+      faults.warn(item.key_position, item.key + " means something to vumi alone and is not read here");
+    } else if (contains(DispatcherReader::common_keys(), item.key) || !registry.readers_of(item.key).empty()) {
+      faults.fault(item.key_position,
+                   item.key + " belongs in a dispatcher: in a file with [[dispatcher]] tables, into one of those");
+    } else if (contains(broker_keys(), item.key)) {
+      faults.fault(item.key_position, "unknown key " + in_quotes(item.key) + ": it belongs in [broker]");
+    } else {
+      faults.unknown_name(item.key_position, "unknown key " + in_quotes(item.key), item.key,
+                          DispatcherReader::file_keys());
+    }
+  }
+}
+
+// The dispatchers' tables: those under [[dispatcher]], or the file itself.
+std::vector<DispatcherReader> list_dispatchers(const Setting& file, const RouterRegistry& registry, FaultList& faults) {
+  std::vector<DispatcherReader> readers;
+  const Setting* several = file.find("dispatcher");
+  if (several == nullptr) {
+    readers.emplace_back(file, true, 0, registry, faults);
+    return readers;
+  }
+  report_stray_keys_at_the_top(file, registry, faults);
+  if (several->type == Setting::Type::table) {
+    faults.fault(several->position, "a dispatcher's table has two brackets: [[dispatcher]]");
+  } else if (check_type(*several, Setting::Type::array, "one or more [[dispatcher]] tables", faults)) {
+    if (several->items.empty()) faults.fault(several->position, "there is no dispatcher");
+    readers.reserve(several->items.size());
+    for (const Setting& table : several->items) {
+      if (!check_type(table, Setting::Type::table, "a table", faults)) continue;
+      readers.emplace_back(table, false, static_cast<uint32_t>(readers.size()), registry, faults);
+    }
+  }
+  return readers;
+}
+
+void check_dispatcher_names(const std::vector<DispatcherReader>& dispatchers, FaultList& faults) {
+  std::unordered_set<std::string> names;
+  for (const DispatcherReader& dispatcher : dispatchers) {
+    if (names.insert(dispatcher.name()).second) continue;
+    faults.fault(dispatcher.name_position(), "there are two dispatchers with the name " + in_quotes(dispatcher.name()));
+  }
+}
+
+void read_dispatchers(const Setting& file, const RouterRegistry& registry, uint64_t max_users, Settings& settings,
+                      FaultList& faults) {
+  std::vector<DispatcherReader> dispatchers = list_dispatchers(file, registry, faults);
+  check_dispatcher_names(dispatchers, faults);
+  EndpointsByName endpoints;
+  for (DispatcherReader& dispatcher : dispatchers) dispatcher.read_endpoints(settings, endpoints);
+
+  const auto shared = static_cast<EndpointId>(settings.endpoints.size());
+  endpoints.emplace("dead_letters", shared);
+  settings.endpoints.push_back({.name = "dead_letters",
+                                .role = Role::application,
+                                .dispatcher = 0,
+                                .dead_letters = true,
+                                .overflow = Overflow::drop_oldest});
+  for (DispatcherReader& dispatcher : dispatchers) dispatcher.read_dead_letters(settings, endpoints, shared);
+  read_endpoint_settings(file, settings, faults);
+  for (DispatcherReader& dispatcher : dispatchers) {
+    settings.dispatchers.push_back(dispatcher.finish(settings, max_users));
+  }
+}
+
+ConfigurationResult one_fault(Fault fault) {
+  ConfigurationResult result;
+  result.faults.push_back(std::move(fault));
+  return result;
+}
+
+}  // namespace
+
+ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry) {
+  auto parsed = parse_toml(toml);
+  if (Fault* fault = std::get_if<Fault>(&parsed)) return one_fault(std::move(*fault));
+  const Setting& file = std::get<Setting>(parsed);
+
+  FaultList faults;
+  auto configuration = std::make_unique<Configuration>();
+  configuration->settings.product = "signalbox/" SIGNALBOX_VERSION;
+  const uint64_t max_users = read_broker(file.find("broker"), *configuration, faults);
+  const Setting* peer = file.find("peer");
+  if (peer != nullptr && (peer->type != Setting::Type::array || !peer->items.empty())) {
+    faults.fault(peer->key_position, "this version has no keys for peers yet: take [[peer]] out");
+  }
+  read_dispatchers(file, registry, max_users, configuration->settings, faults);
+
+  ConfigurationResult result;
+  result.faults = faults.take_faults();
+  result.warnings = faults.take_warnings();
+  if (result.faults.empty()) {
+    configuration->warnings = result.warnings;
+    result.configuration = std::move(configuration);
+  }
+  return result;
+}
+
+ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry) {
+  std::error_code error;
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream || std::filesystem::is_directory(path, error)) return one_fault({{}, "the file cannot be read"});
+  std::string text(std::istreambuf_iterator<char>(stream), {});
+  if (stream.bad()) return one_fault({{}, "the file cannot be read"});
+  return read_configuration(text, registry);
+}
+
+std::string to_line(std::string_view file, const Fault& fault, bool warning) {
+  return std::string(file) + ':' + std::to_string(fault.where.line) + ':' + std::to_string(fault.where.column) +
+         (warning ? ": warning: " : ": error: ") + fault.text;
+}
+
+}  // namespace signalbox

@@ -11,12 +11,14 @@ elseif(NOT SIGNALBOX_SANITIZER STREQUAL "none")
 endif()
 
 function(signalbox_target name)
-  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                                         $<$<BOOL:${SIGNALBOX_WARNINGS_AS_ERRORS}>:-Werror> ${signalbox_sanitizer_flags})
+  target_compile_options(
+    ${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                    $<$<BOOL:${SIGNALBOX_WARNINGS_AS_ERRORS}>:-Werror> ${signalbox_sanitizer_flags})
   target_link_options(${name} PRIVATE ${signalbox_sanitizer_flags})
 endfunction()
 
-# A library of this project: `signalbox_library(protocol header.cpp …)` makes signalbox_protocol and signalbox::protocol.
+# A library of this project: `signalbox_library(protocol header.cpp …)` makes signalbox_protocol, also known as
+# signalbox::protocol.
 function(signalbox_library folder)
   add_library(signalbox_${folder} STATIC ${ARGN})
   add_library(signalbox::${folder} ALIAS signalbox_${folder})

@@ -1,11 +1,11 @@
 // One pass over a message: where it ends, and where the few fields lie that routing reads.
 //
-// The hot path of the whole broker. A message is one MessagePack map; the pass walks its top level, recognises the keys of
-// protocol page section 8 by length and bytes, skips every other value without looking inside, and notes offsets. Nothing
-// is decoded, copied or allocated. msgpack-c's parser is the oracle for where a message ends and what it holds.
+// The hot path of the whole broker. A message is one MessagePack map; the pass walks its top level, recognises the keys
+// of protocol page section 8 by length and bytes, skips every other value without looking inside, and notes offsets.
+// Nothing is decoded, copied or allocated. msgpack-c's parser is the oracle for where a message ends and what it holds.
 //
-// Three outcomes: `ok`; `malformed` (a whole map, but not a message: it alone is refused and the batch goes on behind it);
-// `broken` (the bytes end within the map, or are no map, so nothing behind them can be found either).
+// Three outcomes: `ok`; `malformed` (a whole map, but not a message: it alone is refused and the batch goes on behind
+// it); `broken` (the bytes end within the map, or are no map, so nothing behind them can be found either).
 //
 // Thread: any, one at a time. Owns: nothing, points into the bytes scanned.
 // Bounds: any nesting is skipped in constant memory; past limits::nesting_levels_max the message is malformed.
@@ -54,7 +54,8 @@ class MessageView {
   Bytes bytes() const { return {data_, size_}; }
   MessageKind kind() const { return kind_; }
 
-  // There and not nil.
+  // There and not nil. A field whose row of the table is not for this kind of message is not judged, and reads as
+  // absent.
   bool has(Field field) const { return (present_ >> index(field) & 1) != 0; }
   // A text field's text; empty where it is nil or absent. REQUIRES: a text field.
   std::string_view text(Field field) const {
@@ -80,6 +81,13 @@ class MessageView {
     uint32_t end = 0;
   };
   static constexpr size_t index(Field field) { return static_cast<size_t>(field); }
+  struct Findings;  // what the pass noted for the verdict at its end, in message_view.cpp
+  class Pass;       // the pass itself
+
+  Scan broken(std::string_view fault);
+  // What is wrong with the message; empty: nothing.
+  std::string_view judge(const Findings& found);
+  std::string_view judge_values() const;
 
   const char* data_ = nullptr;
   uint32_t size_ = 0;

@@ -7,7 +7,11 @@
 
 namespace signalbox {
 
-// Well-formed UTF-8 as Unicode has it: no surrogates, no overlong forms, nothing past U+10FFFF. Fast where all is ASCII.
+// No byte has its high bit set.
+[[nodiscard]] bool is_ascii(Bytes text);
+
+// Well-formed UTF-8 as Unicode has it: no surrogates, no overlong forms, nothing past U+10FFFF. Fast where all is
+// ASCII.
 [[nodiscard]] bool is_utf8(Bytes text);
 
 // 1 to limits::name_bytes_max bytes of UTF-8 without control characters (C0, DEL, C1) and '/'.

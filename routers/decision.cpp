@@ -1,1 +1,69 @@
-// Signalbox
+#include "protocol/limits.hpp"
+#include "routers/router.hpp"
+
+namespace signalbox {
+
+void Decision::clear(Trail* trail) {
+  verdict_ = Verdict::none;
+  refusal_ = RefusalCode::no_route;
+  tag_ = 0;
+  overflowed_ = false;
+  trail_ = trail;
+  targets_.clear();
+  edits_.clear();
+  reason_.clear();
+  kept_used_ = 0;
+}
+
+void Decision::deliver(EndpointId target) {
+  if (verdict_ == Verdict::refuse || verdict_ == Verdict::discard) return;
+  verdict_ = Verdict::deliver;
+  if (targets_.size() == limits::targets_max) {
+    overflowed_ = true;
+    return;
+  }
+  targets_.push_back({.endpoint = target, .first_edit = static_cast<uint32_t>(edits_.size()), .edit_count = 0});
+}
+
+void Decision::set(Field field, Bytes encoded_value) {
+  edit({.operation = Edit::Operation::set, .path = {to_string(field)}, .value = encoded_value});
+}
+
+void Decision::edit(const Edit& edit) {
+  // Behind a copy that was left out, its changes are left out too: they must not reach the copy before it.
+  if (targets_.empty() || overflowed_) return;
+  edits_.push_back(edit);
+  ++targets_.back().edit_count;
+}
+
+Bytes Decision::text(std::string_view value) {
+  if (kept_used_ == kept_.size()) kept_.emplace_back();
+  std::string& encoded = kept_[kept_used_++];
+  encoded.clear();
+  append_text(encoded, value);
+  return encoded;
+}
+
+Bytes Decision::keep(std::string value) {
+  if (kept_used_ == kept_.size()) kept_.emplace_back();
+  std::string& kept = kept_[kept_used_++];
+  kept = std::move(value);
+  return kept;
+}
+
+void Decision::refuse(RefusalCode code, std::string reason) {
+  verdict_ = Verdict::refuse;
+  refusal_ = code;
+  reason_ = std::move(reason);
+  targets_.clear();
+  edits_.clear();
+}
+
+void Decision::discard(std::string reason) {
+  verdict_ = Verdict::discard;
+  reason_ = std::move(reason);
+  targets_.clear();
+  edits_.clear();
+}
+
+}  // namespace signalbox

@@ -11,12 +11,6 @@
 
 namespace signalbox {
 
-struct RouterClass {
-  std::string name;                   // as in router_class, without a module path
-  MakeRouter make = nullptr;
-  std::vector<std::string> keys;      // the dispatcher keys that it reads, so that `check` can say whose a stray key is
-};
-
 class RouterRegistry {
  public:
   // With every built-in router.
@@ -27,6 +21,11 @@ class RouterRegistry {
   // By name, or by a module path that ends in ".name"; null where there is none.
   const RouterClass* find(std::string_view router_class) const;
   const std::vector<RouterClass>& all() const { return classes_; }
+
+  // The routers that read this dispatcher key, by name: those here, and those that this version does not have yet.
+  std::vector<std::string> readers_of(std::string_view key) const;
+  // A router that the documentation names and this version does not have yet.
+  static bool is_planned(std::string_view router_class);
 
  private:
   std::vector<RouterClass> classes_;

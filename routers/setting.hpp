@@ -21,13 +21,13 @@ struct Setting {
   enum class Type : uint8_t { text, integer, real, boolean, array, table, other };
 
   Type type = Type::other;
-  std::string key;           // within a table; else empty
-  Position key_position;     // where the key is at fault
-  Position position;         // where the value is at fault
-  std::string text;          // Type::text
-  int64_t integer = 0;       // Type::integer
-  double real = 0;           // Type::real
-  bool boolean = false;      // Type::boolean
+  std::string key;             // within a table; else empty
+  Position key_position;       // where the key is at fault
+  Position position;           // where the value is at fault
+  std::string text;            // Type::text
+  int64_t integer = 0;         // Type::integer
+  double real = 0;             // Type::real
+  bool boolean = false;        // Type::boolean
   std::vector<Setting> items;  // array: in order; table: in the order of the file
 
   // The entry of a table by its key; null where there is none or this is no table.

@@ -100,6 +100,7 @@ void Core::State::registered_frame(Connection& connection, const WorkerFrame& fr
     return;
   }
   Session& session = *connection.session;
+  if (session.leaving) return;  // BYE was its last frame
   if (is_send) {
     send(connection, std::get<Send>(frame), body);
   } else if (const auto* ack_frame = std::get_if<Ack>(&frame)) {
@@ -232,8 +233,10 @@ void Core::State::flush() {
     }
     dirty_.clear();
     for (size_t i = 0; i < confirm_due_.size(); ++i) {
-      confirm_due_[i]->confirm_due = false;
-      tell_sender(*confirm_due_[i]);
+      Session& session = *confirm_due_[i];
+      session.confirm_due = false;
+      tell_sender(session);
+      say_goodbye(session);
     }
     confirm_due_.clear();
     end_gone();

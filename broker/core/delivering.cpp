@@ -153,7 +153,7 @@ void Core::State::ack(Connection& connection, const Ack& ack) {
   if (!known) return fail(connection, ErrorCode::malformed, "ACK of a number that was never delivered");
 
   while (!session.deliveries.empty() && session.deliveries.front().first_seq <= ack.upto) {
-    Delivery& delivery = session.deliveries.front();
+    DeliveredRun& delivery = session.deliveries.front();
     const Seq last = delivery.first_seq + delivery.count - 1;
     settle(session, delivery, delivery.first_seq, std::min(ack.upto, last));
     if (ack.upto >= last) {
@@ -168,13 +168,13 @@ void Core::State::ack(Connection& connection, const Ack& ack) {
   }
   for (SeqList also = ack.also; also.size() > 0;) {
     const Seq seq = also.take();
-    if (Delivery* delivery = find_delivery(session, seq)) settle(session, *delivery, seq, seq);
+    if (DeliveredRun* delivery = find_delivery(session, seq)) settle(session, *delivery, seq, seq);
   }
   settled_some(session);
 }
 
-Delivery* Core::State::find_delivery(Session& session, Seq seq) {
-  Ring<Delivery>& deliveries = session.deliveries;
+DeliveredRun* Core::State::find_delivery(Session& session, Seq seq) {
+  Ring<DeliveredRun>& deliveries = session.deliveries;
   size_t low = 0;
   size_t high = deliveries.size();
   while (low < high) {  // the first that begins behind seq
@@ -182,19 +182,19 @@ Delivery* Core::State::find_delivery(Session& session, Seq seq) {
     (deliveries[middle].first_seq <= seq ? low : high) = deliveries[middle].first_seq <= seq ? middle + 1 : middle;
   }
   if (low == 0) return nullptr;
-  Delivery& delivery = deliveries[low - 1];
+  DeliveredRun& delivery = deliveries[low - 1];
   return seq < delivery.first_seq + delivery.count ? &delivery : nullptr;
 }
 
 // The entry that `seq` of this delivery stands for; null where it is settled, or was handed out anew since.
-Entry* Core::State::unsettled_entry(const Delivery& delivery, Seq seq) {
+Entry* Core::State::unsettled_entry(const DeliveredRun& delivery, Seq seq) {
   if (delivery.unsettled == 0) return nullptr;  // the segment may be another's by now
   const auto i = static_cast<uint32_t>(seq - delivery.first_seq);
   Entry& entry = delivery.segment->entries[delivery.first_index + i];
   return entry.state == Entry::State::under_way && entry.ticket == delivery.ticket + i ? &entry : nullptr;
 }
 
-Place Core::State::leave(Session& session, Delivery& delivery, Seq seq) {
+Place Core::State::leave(Session& session, DeliveredRun& delivery, Seq seq) {
   const Place place{delivery.segment, delivery.first_index + static_cast<uint32_t>(seq - delivery.first_seq)};
   --delivery.unsettled;
   --session.unsettled_messages;
@@ -202,7 +202,7 @@ Place Core::State::leave(Session& session, Delivery& delivery, Seq seq) {
   return place;
 }
 
-void Core::State::settle(Session& session, Delivery& delivery, Seq from, Seq upto) {
+void Core::State::settle(Session& session, DeliveredRun& delivery, Seq from, Seq upto) {
   Queue& queue = endpoints[session.endpoint].queue;
   for (Seq seq = from; seq <= upto && delivery.unsettled > 0; ++seq) {
     if (unsettled_entry(delivery, seq) == nullptr) continue;
@@ -215,7 +215,7 @@ void Core::State::settled_some(Session& session) {
   // Deliveries that `also` and NACK have emptied stay until `upto` passes them, which may be never: not more than twice
   // as many as there are messages left.
   if (session.deliveries.size() > 2 * session.unsettled_messages + 64) {
-    session.deliveries.retain([](const Delivery& delivery) { return delivery.unsettled > 0; });
+    session.deliveries.retain([](const DeliveredRun& delivery) { return delivery.unsettled > 0; });
   }
   queue_shrank(session.endpoint);
   mark_dirty(session.endpoint);
@@ -226,14 +226,14 @@ void Core::State::nack(Connection& connection, const Nack& nack) {
   if (nack.seq == 0 || nack.seq > connection.last_delivered) {
     return fail(connection, ErrorCode::malformed, "NACK of a number that was never delivered");
   }
-  Delivery* const delivery = find_delivery(session, nack.seq);
+  DeliveredRun* const delivery = find_delivery(session, nack.seq);
   if (delivery == nullptr || unsettled_entry(*delivery, nack.seq) == nullptr) return;
   const MessageKind kind = delivery->kind;
   const Place place = leave(session, *delivery, nack.seq);
   Endpoint& endpoint = endpoints[session.endpoint];
   Entry& entry = place.entry();
   if (nack.requeue) ++entry.failures;
-  if (!nack.requeue || entry.failures >= endpoint.settings.max_deliveries) {
+  if (!nack.requeue || endpoint.settings.dead_letters || entry.failures >= endpoint.settings.max_deliveries) {
     make_dead(session.endpoint, kind, place,
               nack.requeue && nack.reason.empty() ? "failed as often as max_deliveries allows" : nack.reason);
   } else {
@@ -254,12 +254,12 @@ void Core::State::give_back(Session& session, bool lost_its_way) {
 #ifdef SIGNALBOX_PLANTED_FAULT
   // The fault that the simulator must find: the last delivery under way is taken for settled.
   if (lost_its_way && !session.deliveries.empty()) {
-    Delivery& last = session.deliveries.back();
+    DeliveredRun& last = session.deliveries.back();
     settle(session, last, last.first_seq, last.first_seq + last.count - 1);
   }
 #endif
   for (size_t i = 0; i < session.deliveries.size(); ++i) {
-    Delivery& delivery = session.deliveries[i];
+    DeliveredRun& delivery = session.deliveries[i];
     for (Seq seq = delivery.first_seq; seq < delivery.first_seq + delivery.count && delivery.unsettled > 0; ++seq) {
       if (unsettled_entry(delivery, seq) == nullptr) continue;
       const Place place = leave(session, delivery, seq);

@@ -60,6 +60,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   }
   session->connection = &connection;
   connection.session = session;
+  session->leaving = false;
   session->registration = ++last_registration;
   session->prefetch = std::min(hello.prefetch, settings.max_prefetch);
   session->client = printable(hello.client);
@@ -112,7 +113,7 @@ void Core::State::resume(Session& session, Seq confirmed) {
   // WELCOME tells how far everything is settled, so that is as good as confirmed.
   confirmed_upto(session, session.settled());
   const auto untold = std::find_if(session.refusals.begin(), session.refusals.end(),
-                                   [&](const Refusal& refusal) { return refusal.seq > confirmed; });
+                                   [&](const KeptRefusal& refusal) { return refusal.seq > confirmed; });
   session.refusals_told = static_cast<size_t>(untold - session.refusals.begin());
   take_back_blame(session);
   confirm_later(session);
@@ -146,9 +147,20 @@ void Core::State::welcome(Connection& connection, const Session& session) {
 
 void Core::State::bye(Connection& connection) {
   Session& session = *connection.session;
+  session.leaving = true;
+  session.prefetch = 0;
+  give_back(session, false);
+  mark_dirty(session.endpoint);
   // What it sent is in its queues: that is all that settling means here, so no queue's limit holds this back any more.
   let_go(session);
   tell_sender(session);
+  say_goodbye(session);
+}
+
+// Ends the registration of one who leaves as soon as all has been told; until then it waits for room.
+void Core::State::say_goodbye(Session& session) {
+  if (!session.leaving || session.connection == nullptr || !session.is_told()) return;
+  Connection& connection = *session.connection;
   end_registration(session, Ending::left);
   write(header_, Bye{});
   send_or_keep(connection, header_);

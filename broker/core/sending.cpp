@@ -299,7 +299,7 @@ void Core::State::tell_sender(Session& session) {
   if (session.connection == nullptr || !session.connection->waiting.empty()) return;
   Connection& connection = *session.connection;
   for (; session.refusals_told < session.refusals.size(); ++session.refusals_told) {
-    const Refusal& refusal = session.refusals[session.refusals_told];
+    const KeptRefusal& refusal = session.refusals[session.refusals_told];
     write(header_, Refuse{refusal.seq, to_string(refusal.code), refusal.text});
     if (!send_header(connection, header_)) return;
   }

@@ -47,7 +47,7 @@ struct Connection {
 };
 
 // A run of messages handed to one worker in one DELIVER.
-struct Delivery {
+struct DeliveredRun {
   Seq first_seq = 0;
   Segment* segment = nullptr;  // not to be followed once `unsettled` is 0
   uint32_t first_index = 0;
@@ -58,7 +58,7 @@ struct Delivery {
 };
 
 // A refusal, kept until the worker has confirmed it by resuming behind it, or as long as a window.
-struct Refusal {
+struct KeptRefusal {
   Seq seq = 0;
   RefusalCode code = RefusalCode::internal;
   std::string text;
@@ -95,10 +95,11 @@ struct Session {
   Seq confirmed = 0;           // the highest that WELCOME or CONFIRM has told
   bool confirm_due = false;    // in the list of sessions that flush() visits
   bool confirm_again = false;  // a SEND that was known as a whole
+  bool leaving = false;        // said BYE, and has yet to be told what became of what it sent
   uint64_t unconfirmed_bytes = 0;
   Ring<Batch> unconfirmed;
   std::vector<Hold> holds;
-  std::deque<Refusal> refusals;
+  std::deque<KeptRefusal> refusals;
   size_t refusals_told = 0;  // the first so many have been sent on this connection
 
   // What it gets.
@@ -108,12 +109,15 @@ struct Session {
   uint64_t unsettled_bytes = 0;
   bool alone = false;  // what it has is a suspect that travels alone
   uint64_t last_served = 0;
-  Ring<Delivery> deliveries;
+  Ring<DeliveredRun> deliveries;
 
   // While it is lost.
   uint64_t lost_at_ms = 0;
   std::list<Session*>::iterator lost_place;
   std::vector<Blame> blamed;
+
+  // Everything that can be told of what it sent has been.
+  bool is_told() const { return refusals_told == refusals.size() && confirmed == settled() && !confirm_again; }
 
   // The highest number such that it and all before it are settled.
   Seq settled() const {

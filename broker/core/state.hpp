@@ -129,6 +129,7 @@ class Core::State final : public Surroundings {
   // registering.cpp
   void hello(ConnectionId from, std::string_view peer_key, const Hello& hello);
   void bye(Connection& connection);
+  void say_goodbye(Session& session);
   Connection& connection_for(ConnectionId id);
   void probe_instances(Endpoint& endpoint);
   Session* new_session(const Hello& hello, std::string_view peer_key, EndpointId endpoint);
@@ -166,10 +167,10 @@ class Core::State final : public Surroundings {
   void reserve_for_suspect(Endpoint& endpoint);
   void ack(Connection& connection, const Ack& ack);
   void nack(Connection& connection, const Nack& nack);
-  Delivery* find_delivery(Session& session, Seq seq);
-  static Entry* unsettled_entry(const Delivery& delivery, Seq seq);
-  static Place leave(Session& session, Delivery& delivery, Seq seq);
-  void settle(Session& session, Delivery& delivery, Seq from, Seq upto);
+  DeliveredRun* find_delivery(Session& session, Seq seq);
+  static Entry* unsettled_entry(const DeliveredRun& delivery, Seq seq);
+  static Place leave(Session& session, DeliveredRun& delivery, Seq seq);
+  void settle(Session& session, DeliveredRun& delivery, Seq from, Seq upto);
   void settled_some(Session& session);
   void give_back(Session& session, bool lost_its_way);
   void suspect(Session& session, MessageKind kind, Place place, bool travelled_alone);

@@ -56,7 +56,9 @@ TEST(Core, GivesBackInTheOldOrder) {
   const auto frames = second.hello(Role::application, "my_application");
   Strings ids;
   for (const Received& frame : frames) {
-    if (frame.is<Deliver>()) EXPECT_TRUE(frame.as<Deliver>().redelivered);
+    if (frame.is<Deliver>()) {
+      EXPECT_TRUE(frame.as<Deliver>().redelivered);
+    }
     for (const std::string& m : frame.messages) ids.push_back(id_of(m));
   }
   EXPECT_EQ(ids, (Strings{"1", "3", "4"}));
@@ -124,6 +126,43 @@ TEST(Core, AMessageThatKillsItsWorkerIsFound) {
   EXPECT_EQ(bus.status("my_application").queue.dead.messages, 1U);
   EXPECT_EQ(connection, 10U + 2 + 5 + 1)
       << "two losses make it travel alone, five failures alone make it dead; then b goes";
+}
+
+// Found by the simulator: the peer had no room when it said BYE, and was never told what became of what it had sent.
+TEST(Core, WhoLeavesIsToldBeforeGoodbyeEvenIfThereIsNoRoomAtFirst) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  bus.block(1);
+  smpp.send({user_message("1"), "\x80"});
+  smpp.bye();
+  EXPECT_TRUE(smpp.take().empty());
+  bus.block(1, false);
+  bus.advance(1);
+  const auto frames = smpp.take();
+  ASSERT_EQ(frames.size(), 3U);
+  EXPECT_EQ(frames[0].as<Refuse>().seq, 2U);
+  EXPECT_EQ(frames[1].as<Confirm>().upto, 2U);
+  EXPECT_TRUE(frames[2].is<Bye>());
+  EXPECT_EQ(bus.core().sessions(), 0U);
+}
+
+TEST(Core, ANackAtDeadLettersDropsWhateverItAsksFor) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  Peer app(bus, 2);
+  app.hello(Role::application, "my_application");
+  smpp.send({user_message("1"), user_message("2")});
+  app.nack(1, false, "first");
+  app.nack(2, false, "second");
+  Peer reader(bus, 3);
+  reader.hello(Role::application, "dead_letters");
+  reader.nack(1, false);
+  reader.nack(2, true);
+  bus.advance(60'000);
+  EXPECT_TRUE(reader.delivered().empty());
+  EXPECT_EQ(bus.status("dead_letters").queue.dropped.messages, 2U);
 }
 
 }  // namespace

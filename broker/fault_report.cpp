@@ -1,0 +1,35 @@
+#include "broker/fault_report.hpp"
+
+#include <iterator>
+
+namespace signalbox {
+
+namespace {
+
+void report(Log& log, std::string_view event, std::string_view code, uint64_t now, uint64_t before) {
+  if (now == before) return;
+  if (code.empty())
+    log.warn(event, {{"count", now - before}, {"total", now}});
+  else
+    log.warn(event, {{"code", code}, {"count", now - before}, {"total", now}});
+}
+
+}  // namespace
+
+void FaultReport::look(const Counters& counters, const LinkCounters& link, uint64_t now_ms, Log& log) {
+  if (now_ms < next_ms_) return;
+  next_ms_ = now_ms + interval_ms;
+  for (size_t i = 0; i < std::size(counters.errors); ++i)
+    report(log, "errors", to_string(static_cast<ErrorCode>(i)), counters.errors[i], counters_.errors[i]);
+  for (size_t i = 0; i < std::size(counters.refusals); ++i)
+    report(log, "refusals", to_string(static_cast<RefusalCode>(i)), counters.refusals[i], counters_.refusals[i]);
+  report(log, "connections_lost", "", counters.connections_lost, counters_.connections_lost);
+  report(log, "ambiguous_ids", "", counters.ambiguous_ids, counters_.ambiguous_ids);
+  report(log, "memory_evicted", "", counters.memory_evicted, counters_.memory_evicted);
+  report(log, "foreign_frames", "", link.foreign_frames, link_.foreign_frames);
+  report(log, "surplus_parts", "", link.surplus_parts, link_.surplus_parts);
+  counters_ = counters;
+  link_ = link;
+}
+
+}  // namespace signalbox

@@ -1,0 +1,29 @@
+// What went wrong lately, in the log: one line for each code and second at most, with how often it happened.
+//
+// It compares the counters with what they were a second ago, so that the way of a message knows nothing of logging, and
+// a peer that misbehaves a million times a second writes one line.
+//
+// Thread: the broker's. Bounds: one line a second for each ErrorCode, RefusalCode and counter named in it.
+// Tested by tests/broker/log_test.cpp.
+#pragma once
+
+#include "broker/core/core.hpp"
+#include "broker/link.hpp"
+#include "broker/log.hpp"
+
+namespace signalbox {
+
+class FaultReport {
+ public:
+  static constexpr uint64_t interval_ms = 1000;
+
+  // Writes what has grown since the last time, unless that was less than interval_ms ago.
+  void look(const Counters& counters, const LinkCounters& link, uint64_t now_ms, Log& log);
+
+ private:
+  Counters counters_;
+  LinkCounters link_;
+  uint64_t next_ms_ = 0;
+};
+
+}  // namespace signalbox

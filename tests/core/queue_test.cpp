@@ -1,0 +1,197 @@
+#include "broker/core/queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace signalbox {
+namespace {
+
+constexpr MessageKind user = MessageKind::user_message;
+constexpr MessageKind event = MessageKind::event;
+
+class QueueTest : public ::testing::Test {
+ protected:
+  void put(const std::string& message, MessageKind kind = user) {
+    ASSERT_TRUE(queue.make_room(message.size(), false));
+    queue.append(kind, message);
+    queue.check_invariants();
+  }
+  // What would go next, as one text; handed out.
+  std::string take(uint64_t messages_max = 1000, MessageKind kind = user, uint64_t bytes_max = 1 << 20) {
+    const Place first = queue.first_waiting(kind);
+    if (!first) return "";
+    const Extent extent = queue.extent(first, messages_max, bytes_max);
+    const std::string bytes(first.segment->block->data() + first.entry().offset, extent.bytes);
+    for (uint32_t i = 0; i < extent.count; ++i) under_way.push_back({first.segment, first.index + i});
+    queue.hand_out(kind, extent, ticket);
+    ticket += extent.count;
+    queue.check_invariants();
+    return bytes;
+  }
+  void settle(size_t which, MessageKind kind = user) {
+    queue.finish(kind, under_way[which], Queue::Outcome::settled);
+    queue.check_invariants();
+  }
+
+  EndpointSettings settings;
+  SegmentPool pool;
+  SegmentStore store;
+  Queue queue{settings, pool, store};
+  std::vector<Place> under_way;
+  uint32_t ticket = 0;
+};
+
+TEST_F(QueueTest, GivesWhatLiesTogetherAsOneRun) {
+  put("a");
+  put("bb");
+  put("ccc");
+  EXPECT_EQ(take(2), "abb");
+  EXPECT_EQ(take(), "ccc");
+  EXPECT_EQ(take(), "");
+  put("d");
+  EXPECT_EQ(take(), "d");
+}
+
+TEST_F(QueueTest, StopsAtTheBytesButOneMessageAlwaysGoes) {
+  put("aaaa");
+  put("bb");
+  EXPECT_EQ(take(1000, user, 3), "aaaa");
+  EXPECT_EQ(take(1000, user, 2), "bb");
+}
+
+TEST_F(QueueTest, KeepsKindsApart) {
+  put("u1");
+  put("e1", event);
+  put("u2");
+  EXPECT_EQ(take(1000, event), "e1");
+  EXPECT_EQ(take(), "u1u2");
+}
+
+TEST_F(QueueTest, WhatComesBackGoesFirstAndInItsOldOrder) {
+  for (const char* m : {"1", "2", "3", "4", "5", "6"}) put(m);
+  EXPECT_EQ(take(4), "1234");
+  settle(2);
+  queue.take_back(user, under_way[3]);
+  queue.take_back(user, under_way[0]);
+  queue.take_back(user, under_way[1]);
+  queue.check_invariants();
+  EXPECT_EQ(take(), "12");
+  EXPECT_EQ(take(), "4");
+  EXPECT_EQ(take(), "56");
+}
+
+TEST_F(QueueTest, WhatIsDelayedIsPassedOverUntilItIsDue) {
+  for (const char* m : {"1", "2", "3"}) put(m);
+  EXPECT_EQ(take(1), "1");
+  queue.delay(user, under_way[0], 17);
+  queue.check_invariants();
+  EXPECT_EQ(take(1), "2");
+  queue.make_due(user, under_way[0]);
+  queue.check_invariants();
+  EXPECT_EQ(queue.first_waiting(user).entry().ticket, 17U);
+  EXPECT_EQ(take(), "1") << "one by one, since another instance may have to take it";
+  EXPECT_EQ(take(), "3");
+}
+
+TEST_F(QueueTest, ASecondSuspicionMakesAMessageTravelAlone) {
+  for (const char* m : {"1", "2", "3"}) put(m);
+  take();
+  under_way[1].entry().suspicions = 2;
+  for (const Place& place : under_way) queue.take_back(user, place);
+  EXPECT_EQ(take(), "1");
+  EXPECT_EQ(take(), "2");
+  EXPECT_EQ(take(), "3");
+}
+
+TEST_F(QueueTest, GoesOnBehindWhatIsPassedOver) {
+  for (const char* m : {"1", "2", "3"}) put(m);
+  take(2);
+  queue.take_back(user, under_way[0]);
+  queue.take_back(user, under_way[1]);
+  Place place = queue.first_waiting(user);
+  EXPECT_EQ(place.bytes(), "1");
+  place = queue.next_waiting(user, place);
+  EXPECT_EQ(place.bytes(), "2");
+  place = queue.next_waiting(user, place);
+  EXPECT_EQ(place.bytes(), "3");
+  EXPECT_FALSE(queue.next_waiting(user, place));
+}
+
+TEST_F(QueueTest, DropsTheOldestOfEitherKind) {
+  settings.overflow = Overflow::drop_oldest;
+  settings.max_messages = 3;
+  put("1");
+  put("e", event);
+  put("2");
+  put("3");
+  EXPECT_EQ(take(1000, event), "e");
+  put("4");
+  EXPECT_EQ(take(), "34");
+  EXPECT_EQ(queue.ledger().dropped.messages, 2U);
+  EXPECT_FALSE(queue.make_room(1, false)) << "all is under way";
+}
+
+TEST_F(QueueTest, DropsWhatCameBackBeforeWhatNeverWent) {
+  settings.overflow = Overflow::drop_oldest;
+  settings.max_messages = 3;
+  for (const char* m : {"1", "2", "3"}) put(m);
+  take(1);
+  queue.delay(user, under_way[0], 1);
+  put("4");
+  EXPECT_EQ(take(), "234");
+}
+
+TEST_F(QueueTest, BlockTakesUpToTwiceItsLimit) {
+  settings.max_messages = 2;
+  for (const char* m : {"1", "2"}) put(m);
+  EXPECT_TRUE(queue.within_limit());
+  EXPECT_FALSE(queue.make_room(1, true));
+  for (const char* m : {"3", "4"}) put(m);
+  EXPECT_FALSE(queue.within_limit());
+  EXPECT_FALSE(queue.make_room(1, false));
+}
+
+TEST_F(QueueTest, AnEmptyQueueTakesAnyOneMessage) {
+  settings.max_bytes = 10;
+  for (const Overflow overflow : {Overflow::block, Overflow::refuse, Overflow::drop_oldest}) {
+    settings.overflow = overflow;
+    put(std::string(100, 'x'));
+    EXPECT_TRUE(queue.within_limit());
+    take();
+    settle(under_way.size() - 1);
+  }
+}
+
+TEST_F(QueueTest, AStragglerDoesNotPinItsNeighbours) {
+  const std::string message(424, 'm');
+  for (int i = 0; i < 3000; ++i) put(message);
+  while (!take().empty()) {
+  }
+  const uint64_t full = pool.bytes_in_use();
+  // Of each hundred, one is never settled.
+  for (size_t i = 0; i < under_way.size(); ++i)
+    if (i % 100 != 50) settle(i);
+  pool.collect();
+  EXPECT_LT(pool.bytes_in_use(), full / 10);
+  for (size_t i = 50; i < under_way.size(); i += 100) EXPECT_EQ(under_way[i].bytes(), message);
+  for (size_t i = 50; i < under_way.size(); i += 100) settle(i);
+  pool.collect();
+  EXPECT_EQ(pool.bytes_in_use(), 0U);
+}
+
+TEST_F(QueueTest, SegmentsGrowWithTheTraffic) {
+  put("lone");
+  EXPECT_EQ(pool.bytes_in_use(), limits::segment_bytes_min);
+  for (int i = 0; i < 1000; ++i) put(std::string(424, 'm'));
+  take(1);
+  const Place last = under_way.back();
+  EXPECT_EQ(last.segment->block->capacity, limits::segment_bytes_min);
+  while (!take().empty()) {
+  }
+  EXPECT_EQ(under_way.back().segment->block->capacity, limits::segment_bytes_max);
+}
+
+}  // namespace
+}  // namespace signalbox

@@ -1,0 +1,44 @@
+#include "tests/simulation/journal.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace signalbox::simulation {
+
+void Journal::fail(std::string fault) {
+  if (!failed()) fault_ = std::move(fault);
+}
+
+std::string Journal::report() const {
+  std::string text("seed ");
+  text += std::to_string(seed_);
+  text += ", step ";
+  text += std::to_string(step_);
+  text += ", at ";
+  text += std::to_string(now_ms_);
+  text += " ms: ";
+  text += failed() ? std::string_view(fault_) : "no fault noted";
+  text += "\nreplay: simulate --seed ";
+  text += std::to_string(seed_);
+  text += " --steps ";
+  text += std::to_string(limit_);
+  text += "\n";
+  const uint64_t shown = std::min<uint64_t>(noted_, event_count);
+  for (uint64_t i = noted_ - shown; i < noted_; ++i) {
+    const Event& event = events_[i % event_count];
+    text += "  ";
+    text += std::to_string(event.step);
+    text += " @";
+    text += std::to_string(event.now_ms);
+    text += "  ";
+    text += event.what;
+    for (uint64_t number : event.numbers) {
+      text += " ";
+      text += std::to_string(number);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace signalbox::simulation

@@ -1,0 +1,131 @@
+// The life of copies, registrations and sessions in the model's books.
+#include "tests/simulation/model.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace signalbox::simulation {
+
+Model::Model(const Scenario& scenario, const MessageBook& messages, Journal& journal)
+    : settings_(scenario.settings()), scenario_(scenario), messages_(messages), journal_(journal) {
+  for (const EndpointSettings& endpoint : settings_.endpoints) endpoints_.emplace_back(endpoint);
+}
+
+Copy& Model::new_copy(EndpointId endpoint, const Message& message) {
+  Copy& copy = copies_.emplace_back();
+  copy.message = &message;
+  copy.endpoint = endpoint;
+  copy.bytes = message.queued.size();
+  if (copies_of_.size() <= message.serial) copies_of_.resize(message.serial + 64);
+  copies_of_[message.serial].push_back(&copy);
+  return copy;
+}
+
+// The message ends at `at` and goes to the dead letters.
+void Model::die(const Message& message, EndpointId at, uint32_t deliveries, std::optional<std::string> reason,
+                Time now) {
+  ++dead_;
+  const EndpointId target = settings_.dispatchers[0].dead_letters;
+  EndpointBook& book = endpoints_[target];
+  if (!book.admit(message.queued.size(), now.monotonic_ms)) return fail("the dead letters have no room");
+  Copy& copy = new_copy(target, message);
+  copy.bytes += 400;  // at least what the note adds; the true size shows when it is delivered
+  copy.died_at = at;
+  copy.died_deliveries = deliveries;
+  copy.died_wall_us = now.wall_us;
+  copy.reason = std::move(reason);
+  book.insert(copy, now.monotonic_ms);
+}
+
+// A copy under way that will not be delivered again. At dead_letters itself that is the end of it.
+void Model::bury(Copy& copy, std::optional<std::string> reason, Time now) {
+  EndpointBook& book = endpoints_[copy.endpoint];
+  if (book.settings().dead_letters) return book.finish(copy, Copy::State::dropped, now.monotonic_ms);
+  book.finish(copy, Copy::State::dead, now.monotonic_ms);
+  die(*copy.message, copy.endpoint, copy.deliveries, std::move(reason), now);
+}
+
+void Model::fail_copy(Copy& copy, uint64_t due_ms, Time now) {
+  EndpointBook& book = endpoints_[copy.endpoint];
+  ++copy.failures;
+  if (copy.failures >= book.settings().max_deliveries) return bury(copy, std::nullopt, now);
+  book.put_back(copy, due_ms);
+}
+
+void Model::hand_back(RegistrationBook& registration, Time now) {
+  for (const auto& [number, copy] : registration.unsettled)
+    endpoints_[registration.endpoint].put_back(*copy, now.monotonic_ms);
+  registration.unsettled.clear();
+  registration.unsettled_bytes = 0;
+  registration.alone = false;
+}
+
+// The connection is gone: what was unsettled there is suspect, and what travelled alone as a suspect has failed.
+void Model::lose(ConnectionId id, Time now) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  gone_this_turn_ = true;
+  if (found->second.registration) {
+    RegistrationBook& registration = *found->second.registration;
+    SessionBook& session = *registration.session;
+    const bool alone = registration.alone;
+    for (const auto& [number, copy] : registration.unsettled) {
+      ++copy->suspicions;
+      session.blames.push_back({copy, alone});
+      if (alone) {
+        fail_copy(*copy, now.monotonic_ms, now);
+      } else {
+        endpoints_[registration.endpoint].put_back(*copy, now.monotonic_ms);
+      }
+    }
+    registration.unsettled.clear();
+    end(id, now);
+  }
+  connections_.erase(id);
+}
+
+// The registration is over and nothing is held against its messages; its session is kept if it can be resumed.
+void Model::end(ConnectionId id, Time now) {
+  ConnectionBook& connection = connections_[id];
+  RegistrationBook& registration = *connection.registration;
+  hand_back(registration, now);
+  std::erase(endpoints_[registration.endpoint].instances, id);
+  std::erase(to_probe_, id);
+  SessionBook& session = *registration.session;
+  session.live.reset();
+  session.lost_ms = now.monotonic_ms;
+  connection.registration.reset();
+  connection.pongs_due = 0;
+  if (session.id.empty()) forget(session);
+}
+
+void Model::end_with(ConnectionId id, ErrorCode code, Time now) {
+  end(id, now);
+  connections_[id].errors_due.push_back(code);
+}
+
+void Model::forget(SessionBook& session) {
+  std::erase_if(sessions_, [&session](const auto& known) { return known.get() == &session; });
+}
+
+// Moves `settled` over everything that has been refused, or that every queue that took it lets go of.
+void Model::advance(SessionBook& session, Time now) {
+  while (!session.pending.empty()) {
+    for (const Outcome::Hold& hold : session.pending.front().holds)
+      if (endpoints_[hold.endpoint].holds(hold.spell, now.monotonic_ms)) return;
+    session.pending.pop_front();
+    ++session.settled;
+  }
+}
+
+void Model::connection_gone(ConnectionId connection, Time now) {
+  lose(connection, now);
+}
+
+uint64_t Model::live_copies() const {
+  uint64_t count = 0;
+  for (const EndpointBook& endpoint : endpoints_) count += endpoint.live();
+  return count;
+}
+
+}  // namespace signalbox::simulation

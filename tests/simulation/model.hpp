@@ -1,0 +1,140 @@
+// What must be true, worked out beside the core from what goes in and what comes out.
+//
+// The model sees every frame that the core is given, before the core does, and works out from the protocol's text alone
+// what becomes of it: which message enters which queue, which is refused, what a lost connection is held against. Every
+// frame that the core utters is then measured against that: is it allowed, is it in order, does it promise no more than
+// is true. After a turn the model says what must have gone out by now, and after every step its counts must be the
+// core's. It predicts rather than watches, so that a fault shows in the step that made it.
+//
+// What it leaves to the core: which of several instances is served where the protocol does not say, the texts for
+// people, and the sizes of dead letters in the queue.
+//
+// Thread: one. Owns: the books. Errors: a broken promise goes to the journal; the run ends after that step.
+// Tested by simulation_test.cpp, by faults planted in the core and on its way out.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/core/core.hpp"
+#include "protocol/header.hpp"
+#include "tests/simulation/books.hpp"
+#include "tests/simulation/journal.hpp"
+#include "tests/simulation/scenario.hpp"
+#include "tests/simulation/simulated_link.hpp"
+
+namespace signalbox::simulation {
+
+class Model {
+ public:
+  Model(const Scenario& scenario, const MessageBook& messages, Journal& journal);
+
+  // What goes into the core: tell the model first.
+  void worker_frame(ConnectionId from, Bytes header, Bytes body, Time now);
+  // And again when the core has dealt with it.
+  void worker_frame_done(Time now);
+  void connection_gone(ConnectionId connection, Time now);
+
+  // What comes out of it, and how the link took it.
+  void broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Result result, Time now);
+
+  // After Core::flush: what was ready and could go, must have gone.
+  void check_turn(const SimulatedLink& link, Time now);
+  // After Core::tick.
+  void check_heartbeats(Time now);
+  // After every step: the core's own books say the same.
+  void compare(const Core& core);
+  // At the end of a run in which everything was healed and drained.
+  void check_end(const Core& core);
+
+  // From here on BYE goes to all.
+  void drain() { draining_ = true; }
+
+  // For workers that want to refer to something, and for the end of a run.
+  uint64_t live_copies() const;
+  uint64_t delivered() const { return delivered_; }
+  uint64_t dead() const { return dead_; }
+
+ private:
+  struct Remembered {
+    EndpointId sender = 0;
+    bool ambiguous = false;
+  };
+  using Memory = std::unordered_map<std::string, Remembered>;
+
+  // Frames in, one each (model_input.cpp).
+  void hello(ConnectionId from, const Hello& frame, Time now);
+  void send(ConnectionId from, const Send& frame, Bytes body, Time now);
+  void ack(ConnectionId from, Ack frame, Time now);
+  void nack(ConnectionId from, const Nack& frame, Time now);
+  void flow(ConnectionId from, const Flow& frame, Time now);
+  void bye(ConnectionId from, Time now);
+  bool within_window(SessionBook& session, Seq first, const std::vector<const Message*>& batch) const;
+  void enter(SessionBook& session, const Message& message, Time now);
+  unsigned judge(const EndpointBook& sender, const Message& message) const;
+  std::vector<EndpointId> targets_of(const Message& message, unsigned& refusal) const;
+  void remember(const Message& message);
+  void enqueue(EndpointId endpoint, const Message& message, Outcome& outcome, Time now);
+
+  // The life of copies and registrations.
+  Copy& new_copy(EndpointId endpoint, const Message& message);
+  void die(const Message& message, EndpointId at, uint32_t deliveries, std::optional<std::string> reason, Time now);
+  void fail_copy(Copy& copy, uint64_t due_ms, Time now);
+  void bury(Copy& copy, std::optional<std::string> reason, Time now);
+  void lose(ConnectionId connection, Time now);
+  void end(ConnectionId connection, Time now);
+  void end_with(ConnectionId connection, ErrorCode code, Time now);
+  void hand_back(RegistrationBook& registration, Time now);
+  void forget(SessionBook& session);
+  void advance(SessionBook& session, Time now);
+
+  // Frames out, one each (model_output.cpp).
+  void note_frame(ConnectionId to, const BrokerFrame& frame, Output::Result result);
+  void welcome(ConnectionId to, const Welcome& frame, Time now);
+  void deliver(ConnectionId to, const Deliver& frame, Bytes body, Time now);
+  void confirm(ConnectionId to, const Confirm& frame, Time now);
+  void refuse(ConnectionId to, const Refuse& frame);
+  void error(ConnectionId to, const ErrorFrame& frame, Time now);
+  void bye_answer(ConnectionId to);
+  std::string describe(const Message& message) const;
+  Copy* identify(EndpointId endpoint, Bytes body, bool redelivered, const std::vector<Copy*>& before, size_t& bytes);
+  bool is_dead_letter(const Copy& copy, Bytes body, size_t& bytes) const;
+  void check_batch(ConnectionId to, const std::vector<Copy*>& batch, uint64_t bytes, Time now);
+  void check_order(EndpointBook& endpoint, const RegistrationBook& registration, const std::vector<Copy*>& batch,
+                   Time now);
+  void check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time now);
+  RegistrationBook* speaking_to(ConnectionId to, const char* what);
+
+  // Checks (model_checks.cpp).
+  void check_answers(ConnectionId id, ConnectionBook& connection, const SimulatedLink& link, Time now);
+  void check_waiting(EndpointId endpoint, const SimulatedLink& link, Time now);
+  bool suspect_waits(const EndpointBook& endpoint, Time now) const;
+  bool can_take(const ConnectionBook& connection, const Copy& copy) const;
+
+  void fail(std::string fault) { journal_.fail(std::move(fault)); }
+
+  const Settings settings_;
+  const Scenario& scenario_;
+  const MessageBook& messages_;
+  Journal& journal_;
+
+  std::vector<EndpointBook> endpoints_;
+  std::map<ConnectionId, ConnectionBook> connections_;
+  std::vector<std::unique_ptr<SessionBook>> sessions_;
+  std::deque<Copy> copies_;
+  std::vector<std::vector<Copy*>> copies_of_;  // by serial number
+  Memory inbound_memory_;                      // message_id -> the transport that sent it
+  Memory outbound_memory_;                     // message_id -> the application that sent it
+  uint64_t registrations_ = 0;
+  uint64_t delivered_ = 0;
+  uint64_t dead_ = 0;
+  std::optional<ConnectionId> ends_after_frame_;
+  bool gone_this_turn_ = false;
+  bool draining_ = false;
+  std::vector<ConnectionId> to_probe_;  // instances that a newcomer's HELLO must have caused a PING to
+};
+
+}  // namespace signalbox::simulation

@@ -1,0 +1,134 @@
+// What must have happened by the end of a turn, of a step, of a run.
+#include <algorithm>
+
+#include "tests/simulation/model.hpp"
+
+namespace signalbox::simulation {
+namespace {
+
+std::string text(const Count& count) {
+  return std::to_string(count.messages) + " messages, " + std::to_string(count.bytes) + " bytes";
+}
+
+}  // namespace
+
+void Model::check_turn(const SimulatedLink& link, Time now) {
+  for (auto& [id, connection] : connections_) check_answers(id, connection, link, now);
+  for (ConnectionId id : to_probe_) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end() || !found->second.registration) continue;
+    if (found->second.blocked && found->second.blocked_ms + 2 > now.monotonic_ms) continue;  // there, and full
+    if (!found->second.pinged || now.monotonic_ms - found->second.ping_ms > limits::probe_interval_ms)
+      fail("connection " + std::to_string(id) + " was not probed when a newcomer registered beside it");
+  }
+  to_probe_.clear();
+  // What a lost connection leaves behind is handed out in the turn after.
+  if (!gone_this_turn_)
+    for (EndpointId id = 0; id < endpoints_.size(); ++id) check_waiting(id, link, now);
+  gone_this_turn_ = false;
+}
+
+// Each peer that can be reached has had its answers.
+void Model::check_answers(ConnectionId id, ConnectionBook& connection, const SimulatedLink& link, Time now) {
+  if (!link.takes(id, now.monotonic_ms) || (connection.blocked && connection.blocked_ms + 2 > now.monotonic_ms)) return;
+  const std::string whom = ", connection " + std::to_string(id);
+  if (!connection.errors_due.empty())
+    return fail("ERROR " + std::string(to_string(connection.errors_due.front())) + " was not sent" + whom);
+  if (connection.pongs_due > 0) return fail("a PING was not answered" + whom);
+  if (!connection.registration) return;
+  RegistrationBook& registration = *connection.registration;
+  SessionBook& session = *registration.session;
+  if (!registration.welcomed) return fail("a HELLO was not answered" + whom);
+  registration.welcomes_due = 0;
+  advance(session, now);
+  if (registration.confirmed < session.settled)
+    return fail("settled up to " + std::to_string(session.settled) + " but confirmed only " +
+                std::to_string(registration.confirmed) + whom);
+  if (registration.confirm_again > 0) return fail("a SEND that is known as a whole was not confirmed again" + whom);
+  const auto untold = session.refused.upper_bound(registration.refused);
+  if (untold != session.refused.end() && untold->first <= session.settled)
+    return fail("the REFUSE of " + std::to_string(untold->first) + " was not sent" + whom);
+  if (registration.leaving && session.pending.empty()) fail("a BYE was not answered" + whom);
+}
+
+// Nothing waits that an instance could have been given.
+void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time now) {
+  const EndpointBook& book = endpoints_[endpoint];
+  const Copy* first = nullptr;
+  const bool suspects = suspect_waits(book, now);
+  for (MessageKind kind : {MessageKind::user_message, MessageKind::event}) {
+    for (const auto& [place, copy] : book.waiting(kind)) {
+      if (copy->due_ms > now.monotonic_ms || copy->nacked_by != 0) continue;
+      if (first == nullptr) first = copy;
+      if (copy->alone()) continue;
+      first = copy;
+      break;
+    }
+  }
+  if (first == nullptr) return;
+  for (ConnectionId id : book.instances) {
+    const ConnectionBook& connection = connections_[id];
+    if (!link.takes(id, now.monotonic_ms) || (connection.blocked && connection.blocked_ms + 2 > now.monotonic_ms))
+      continue;
+    // While a suspect waits for an instance to be empty, one that is not may be kept from new work.
+    if (suspects && !connection.registration->unsettled.empty()) continue;
+    if (can_take(connection, *first))
+      return fail("message " + std::to_string(first->message->serial) + " waits at " + book.settings().name +
+                  " though connection " + std::to_string(id) + " has room");
+  }
+}
+
+void Model::check_heartbeats(Time now) {
+  for (const auto& [id, connection] : connections_) {
+    if (!connection.registration || !connection.registration->welcomed) continue;
+    if (now.monotonic_ms - connection.attempt_ms > settings_.heartbeat_ms)
+      fail("connection " + std::to_string(id) + " has heard nothing for longer than a heartbeat");
+  }
+}
+
+void Model::compare(const Core& core) {
+  for (EndpointId id = 0; id < endpoints_.size() && !journal_.failed(); ++id) {
+    const EndpointBook& book = endpoints_[id];
+    const EndpointStatus status = core.status(id);
+    const auto same = [&](const char* what, const Count& ours, const Count& theirs, bool bytes = true) {
+      if (ours.messages == theirs.messages && (!bytes || ours.bytes == theirs.bytes)) return;
+      fail("the ledger of " + book.settings().name + " differs in " + what + ": core " + text(theirs) + ", model " +
+           text(ours));
+    };
+    same("received", book.sender.received, status.sender.received);
+    same("routed", book.sender.routed, status.sender.routed);
+    same("refused", book.sender.refused, status.sender.refused);
+    same("discarded", book.sender.discarded, status.sender.discarded);
+    same("copies", book.sender.copies, status.sender.copies);
+    same("not_taken", book.sender.not_taken, status.sender.not_taken);
+    const bool bytes = !book.settings().dead_letters;
+    same("taken", book.queue.taken, status.queue.taken, bytes);
+    same("settled", book.queue.settled, status.queue.settled, bytes);
+    same("under way", book.queue.under_way, status.queue.under_way, bytes);
+    same("waiting", book.queue.waiting, status.queue.waiting, bytes);
+    same("dropped", book.queue.dropped, status.queue.dropped, bytes);
+    same("expired", book.queue.expired, status.queue.expired, bytes);
+    same("dead", book.queue.dead, status.queue.dead, bytes);
+    if (status.instances != book.instances.size())
+      fail(book.settings().name + " has " + std::to_string(book.instances.size()) + " instances, the core says " +
+           std::to_string(status.instances));
+  }
+}
+
+void Model::check_end(const Core& core) {
+  compare(core);
+  for (const EndpointBook& book : endpoints_) {
+    if (book.live() > 0) return fail(std::to_string(book.live()) + " messages are left at " + book.settings().name);
+    const QueueLedger& queue = book.queue;
+    if (queue.taken.messages != queue.settled.messages + queue.dropped.messages + queue.dead.messages)
+      return fail("the copies of " + book.settings().name + " do not add up");
+  }
+  for (const Copy& copy : copies_)
+    if (copy.state == Copy::State::waiting || copy.state == Copy::State::under_way)
+      return fail("message " + std::to_string(copy.message->serial) + " is still owed");
+  for (const auto& [id, connection] : connections_)
+    if (connection.registration && connection.registration->confirmed < connection.registration->session->received)
+      return fail("connection " + std::to_string(id) + " was never confirmed all that it sent");
+}
+
+}  // namespace signalbox::simulation

@@ -1,0 +1,290 @@
+// What each frame from a worker must do: sections 3 to 6 of the protocol, the plain way.
+#include <algorithm>
+#include <utility>
+
+#include "tests/simulation/model.hpp"
+
+namespace signalbox::simulation {
+namespace {
+
+unsigned bit(RefusalCode code) {
+  return 1U << static_cast<unsigned>(code);
+}
+
+}  // namespace
+
+void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, Time now) {
+  ConnectionBook& connection = connections_[from];
+  const bool registered = connection.registration && !connection.registration->leaving;
+  const std::optional<WorkerFrame> frame = parse_worker_frame(header, settings_.max_prefetch);
+  journal_.note("core gets: connection, frame (0 HELLO, 1 SEND, 2 ACK, 3 NACK, 4 FLOW), body bytes", from,
+                frame ? frame->index() : 99, body.size());
+  if (!registered && (!frame || !std::holds_alternative<Hello>(*frame))) {
+    connection.stranger_asked = true;
+    return;
+  }
+  if (!frame) return end_with(from, ErrorCode::malformed, now);
+  if (const auto* it = std::get_if<Hello>(&*frame)) return hello(from, *it, now);
+  if (const auto* it = std::get_if<Send>(&*frame)) return send(from, *it, body, now);
+  if (const auto* it = std::get_if<Ack>(&*frame)) return ack(from, *it, now);
+  if (const auto* it = std::get_if<Nack>(&*frame)) return nack(from, *it, now);
+  if (const auto* it = std::get_if<Flow>(&*frame)) return flow(from, *it, now);
+  if (std::holds_alternative<Bye>(*frame)) return bye(from, now);
+  if (std::holds_alternative<Ping>(*frame)) ++connection.pongs_due;
+}
+
+void Model::worker_frame_done(Time now) {
+  const std::optional<ConnectionId> ending = std::exchange(ends_after_frame_, std::nullopt);
+  if (ending && connections_.contains(*ending) && connections_[*ending].registration) end(*ending, now);
+}
+
+void Model::hello(ConnectionId from, const Hello& frame, Time now) {
+  ConnectionBook& connection = connections_[from];
+  journal_.note("core gets a HELLO: connection, confirmed, prefetch", from, frame.confirmed, frame.prefetch);
+  std::optional<EndpointId> endpoint;
+  for (EndpointId id = 0; id < endpoints_.size(); ++id)
+    if (settings_.endpoints[id].name == frame.name && settings_.endpoints[id].role == *frame.role) endpoint = id;
+
+  if (connection.registration && !connection.registration->leaving) {
+    RegistrationBook& old = *connection.registration;
+    SessionBook& session = *old.session;
+    const bool resumes = !frame.session.empty() && session.id == frame.session && endpoint == old.endpoint;
+    const bool kept = !session.id.empty();
+    end(from, now);  // also where it resumes: the registration is a new one, only the session goes on
+    if (!resumes && kept) forget(session);
+  }
+  connection.registration.reset();
+  if (!endpoint) return connection.errors_due.push_back(ErrorCode::unknown_endpoint);
+
+  SessionBook* session = nullptr;
+  for (const auto& known : sessions_)
+    if (!frame.session.empty() && known->id == frame.session) session = known.get();
+  if (session != nullptr && !session->live && now.monotonic_ms - session->lost_ms >= settings_.session_ttl_s * 1000) {
+    forget(*session);
+    session = nullptr;
+  }
+  if (session != nullptr && session->endpoint != *endpoint)
+    return connection.errors_due.push_back(ErrorCode::not_permitted);
+  if (session != nullptr && session->live) {
+    const ConnectionId old = *session->live;
+    end(old, now);
+    connections_[old].errors_due.push_back(ErrorCode::taken_over);
+  }
+  if (session == nullptr) {
+    session = sessions_.emplace_back(std::make_unique<SessionBook>()).get();
+    session->id = std::string(frame.session);
+    session->endpoint = *endpoint;
+    session->any_first = !frame.session.empty();
+  }
+  for (const SessionBook::Blame& blame : session->blames) {
+    if (blame.copy->state != Copy::State::waiting && blame.copy->state != Copy::State::under_way) continue;
+    --blame.copy->suspicions;
+    if (blame.failed) --blame.copy->failures;
+  }
+  session->blames.clear();
+  session->live = from;
+
+  EndpointBook& book = endpoints_[*endpoint];
+  to_probe_.insert(to_probe_.end(), book.instances.begin(), book.instances.end());
+  book.instances.push_back(from);
+  RegistrationBook& registration = connection.registration.emplace();
+  registration.number = ++registrations_;
+  registration.endpoint = *endpoint;
+  registration.session = session;
+  registration.prefetch = std::min(frame.prefetch, settings_.max_prefetch);
+  registration.first_number = connection.next_number;
+  registration.welcomes_due = 1;
+  registration.refused = frame.confirmed;
+}
+
+void Model::send(ConnectionId from, const Send& frame, Bytes body, Time now) {
+  SessionBook& session = *connections_[from].registration->session;
+  std::vector<const Message*> batch;
+  Bytes rest = body;
+  while (!rest.empty()) {
+    const Message* message = messages_.at(rest);
+    if (message == nullptr || rest.substr(0, message->sent.size()) != message->sent) break;
+    batch.push_back(message);
+    rest.remove_prefix(message->sent.size());
+  }
+  if (body.size() > settings_.max_batch_bytes) return end_with(from, ErrorCode::too_large, now);
+  if (session.any_first && !batch.empty()) {
+    session.any_first = false;
+    session.received = session.settled = session.told = frame.first_seq - 1;
+  }
+  if (frame.first_seq > session.received + 1) return end_with(from, ErrorCode::gap, now);
+  if (!within_window(session, frame.first_seq, batch)) return end_with(from, ErrorCode::window, now);
+  journal_.note("core gets a SEND: connection, first, count, received before", from, frame.first_seq, batch.size(),
+                session.received);
+  Seq number = frame.first_seq;
+  for (const Message* message : batch)
+    if (number++ > session.received) enter(session, *message, now);
+  if (!rest.empty() || batch.empty()) {
+    // What came whole before the break stands, and may be confirmed before the ERROR.
+    connections_[from].errors_due.push_back(ErrorCode::malformed);
+    ends_after_frame_ = from;
+    return;
+  }
+  RegistrationBook& registration = *connections_[from].registration;
+  const Seq last = frame.first_seq + batch.size() - 1;
+  if (last <= registration.confirmed) registration.confirm_again = std::max(registration.confirm_again, last);
+}
+
+// A batch that is known as a whole takes no window; one message always fits.
+bool Model::within_window(SessionBook& session, Seq first, const std::vector<const Message*>& batch) const {
+  session.sizes.erase(session.sizes.begin(), session.sizes.upper_bound(session.told));
+  const Seq last = first + batch.size() - 1;
+  if (batch.empty() || last <= session.received) return true;
+  uint64_t bytes = 0;
+  for (const auto& [number, size] : session.sizes) bytes += size;
+  for (size_t i = 0; i < batch.size(); ++i)
+    if (first + i > session.received) bytes += batch[i]->sent.size();
+  const uint64_t count = last - session.told;
+  return count <= settings_.send_window && (count == 1 || bytes <= settings_.send_window_bytes);
+}
+
+void Model::enter(SessionBook& session, const Message& message, Time now) {
+  const Seq number = ++session.received;
+  session.sizes.emplace(number, message.sent.size());
+  Outcome& outcome = session.pending.emplace_back();
+  EndpointBook& sender = endpoints_[session.endpoint];
+  sender.sender.received.add(message.sent.size());
+  unsigned refusal = judge(sender, message);
+  std::vector<EndpointId> targets;
+  if (refusal == 0) targets = targets_of(message, refusal);
+  std::vector<EndpointId> not_taken;
+  uint64_t taken = 0;
+  for (EndpointId target : targets) {
+    if (endpoints_[target].admit(message.queued.size(), now.monotonic_ms)) {
+      enqueue(target, message, outcome, now);
+      ++taken;
+    } else {
+      not_taken.push_back(target);
+    }
+  }
+  if (refusal == 0 && taken == 0) refusal = bit(RefusalCode::queue_full);
+  journal_.note("message enters: number, serial, copies taken, refusal", number, message.serial, taken, refusal);
+  if (refusal != 0) {
+    sender.sender.refused.add(message.sent.size());
+    session.refused.emplace(number, refusal);
+    return;
+  }
+  sender.sender.routed.add(message.sent.size());
+  for (uint64_t i = 0; i < taken; ++i) sender.sender.copies.add(message.queued.size());
+  for (EndpointId target : not_taken) {
+    sender.sender.not_taken.add(message.queued.size());
+    die(message, target, 0, std::nullopt, now);
+  }
+  remember(message);
+}
+
+// What is wrong with the message itself; 0: nothing.
+unsigned Model::judge(const EndpointBook& sender, const Message& message) const {
+  const Draft& draft = message.draft;
+  unsigned refusal = 0;
+  if (sender.settings().dead_letters) refusal |= bit(RefusalCode::not_permitted);
+  if (message.sent.size() > settings_.max_message_bytes) refusal |= bit(RefusalCode::too_large);
+  if (draft.flaw != Flaw::none && draft.flaw != Flaw::too_large) refusal |= bit(RefusalCode::malformed);
+  if (sender.settings().role == Role::application) {
+    if (draft.kind == MessageKind::event) refusal |= bit(RefusalCode::malformed);
+  } else if (draft.transport_name && *draft.transport_name != sender.settings().name && !sender.settings().relay) {
+    refusal |= bit(RefusalCode::not_permitted);
+  }
+  return refusal;
+}
+
+std::vector<EndpointId> Model::targets_of(const Message& message, unsigned& refusal) const {
+  const Draft& draft = message.draft;
+  const bool inbound = endpoints_[draft.sender].settings().role == Role::transport;
+  const auto followed = [this](const Memory& memory, const std::string& id) -> std::optional<EndpointId> {
+    const auto found = memory.find(id);
+    if (!settings_.dispatchers[0].reply_tracking || found == memory.end() || found->second.ambiguous) return {};
+    return found->second.sender;
+  };
+  if (inbound) {
+    if (draft.kind == MessageKind::event)
+      if (const auto application = followed(outbound_memory_, draft.id)) return {*application};
+    const std::string& name = draft.transport_name ? *draft.transport_name : endpoints_[draft.sender].settings().name;
+    std::vector<EndpointId> targets = scenario_.inbound(name);
+    if (targets.empty()) refusal = bit(RefusalCode::no_route);
+    return targets;
+  }
+  if (!draft.in_reply_to.empty())
+    if (const auto transport = followed(inbound_memory_, draft.in_reply_to)) return {*transport};
+  const auto transport = scenario_.outbound(draft.transport_name.value_or(""));
+  if (transport) return {*transport};
+  refusal = bit(RefusalCode::unknown_endpoint);
+  if (!draft.transport_name) refusal |= bit(RefusalCode::no_route);
+  return {};
+}
+
+void Model::remember(const Message& message) {
+  const Draft& draft = message.draft;
+  if (draft.kind == MessageKind::event) return;
+  const bool inbound = endpoints_[draft.sender].settings().role == Role::transport;
+  Memory& memory = inbound ? inbound_memory_ : outbound_memory_;
+  const auto [found, is_new] = memory.try_emplace(draft.id, Remembered{draft.sender, false});
+  if (!is_new && found->second.sender != draft.sender) found->second.ambiguous = true;
+}
+
+void Model::enqueue(EndpointId endpoint, const Message& message, Outcome& outcome, Time now) {
+  EndpointBook& book = endpoints_[endpoint];
+  book.insert(new_copy(endpoint, message), now.monotonic_ms);
+  if (const auto spell = book.holding_spell(now.monotonic_ms)) outcome.holds.push_back({endpoint, *spell});
+}
+
+void Model::ack(ConnectionId from, Ack frame, Time now) {
+  ConnectionBook& connection = connections_[from];
+  RegistrationBook& registration = *connection.registration;
+  std::vector<Seq> numbers;
+  bool never_delivered = frame.upto >= connection.next_number;
+  for (SeqList also = frame.also; also.size() > 0;) {
+    numbers.push_back(also.take());
+    never_delivered |= numbers.back() >= connection.next_number;
+  }
+  if (never_delivered) return end_with(from, ErrorCode::malformed, now);
+  for (const auto& [number, copy] : registration.unsettled)
+    if (number <= frame.upto) numbers.push_back(number);
+  for (Seq number : numbers) {
+    const auto found = registration.unsettled.find(number);
+    if (found == registration.unsettled.end()) continue;
+    registration.unsettled_bytes -= found->second->bytes;
+    endpoints_[registration.endpoint].finish(*found->second, Copy::State::settled, now.monotonic_ms);
+    registration.unsettled.erase(found);
+  }
+  if (registration.unsettled.empty()) registration.alone = false;
+}
+
+void Model::nack(ConnectionId from, const Nack& frame, Time now) {
+  ConnectionBook& connection = connections_[from];
+  RegistrationBook& registration = *connection.registration;
+  if (frame.seq == 0 || frame.seq >= connection.next_number) return end_with(from, ErrorCode::malformed, now);
+  const auto found = registration.unsettled.find(frame.seq);
+  if (found == registration.unsettled.end()) return;
+  Copy& copy = *found->second;
+  registration.unsettled_bytes -= copy.bytes;
+  registration.unsettled.erase(found);
+  if (registration.unsettled.empty()) registration.alone = false;
+  const EndpointSettings& settings = endpoints_[registration.endpoint].settings();
+  if (!frame.requeue || settings.dead_letters) return bury(copy, std::string(frame.reason), now);
+  const uint64_t delay_ms = settings.redeliver_ms << std::min<uint32_t>(copy.failures, 20);
+  copy.nacked_by = registration.number;
+  fail_copy(copy, now.monotonic_ms + std::min(delay_ms, limits::redeliver_ms_max), now);
+}
+
+void Model::flow(ConnectionId from, const Flow& frame, Time now) {
+  if (frame.prefetch > settings_.max_prefetch) return end_with(from, ErrorCode::malformed, now);
+  connections_[from].registration->prefetch = frame.prefetch;
+}
+
+void Model::bye(ConnectionId from, Time now) {
+  RegistrationBook& registration = *connections_[from].registration;
+  hand_back(registration, now);
+  std::erase(endpoints_[registration.endpoint].instances, from);
+  registration.leaving = true;
+  // It has no window left for a full queue to hold back.
+  for (Outcome& outcome : registration.session->pending) outcome.holds.clear();
+  registration.session->id.clear();
+}
+
+}  // namespace signalbox::simulation

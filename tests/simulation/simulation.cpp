@@ -1,0 +1,248 @@
+#include "tests/simulation/simulation.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+namespace signalbox::simulation {
+namespace {
+
+const Journal* journal_under_way = nullptr;
+
+void on_abort(int) {
+  if (journal_under_way != nullptr) std::fprintf(stderr, "aborted: %s", journal_under_way->report().c_str());
+}
+
+constexpr int64_t start_wall_us = 1'700'000'000'000'000;
+constexpr uint64_t tick_ms_max = 250;
+
+}  // namespace
+
+void print_journal_on_abort() {
+  std::signal(SIGABRT, on_abort);
+}
+
+Simulation::Simulation(uint64_t seed, uint64_t steps, PlantedLie lie)
+    : random_(seed),
+      journal_(seed, steps),
+      steps_(steps),
+      lie_(lie),
+      lie_step_(steps / 8 + seed % (steps / 4 + 1)),
+      scenario_(random_),
+      model_(std::make_unique<Model>(scenario_, messages_, journal_)),
+      core_(std::make_unique<Core>(scenario_.settings(), *this)),
+      link_(random_),
+      world_{random_, scenario_, messages_, link_, journal_, {1000, start_wall_us}, false, {}} {
+  for (EndpointId endpoint = 0; endpoint < scenario_.endpoint_count(); ++endpoint) {
+    const uint64_t instances = random_.chance(500) ? 1 : random_.between(1, 3);
+    for (uint64_t i = 0; i < instances; ++i)
+      workers_.push_back(std::make_unique<SimulatedWorker>(world_, workers_.size(), endpoint));
+  }
+}
+
+Simulation::~Simulation() = default;
+
+bool Simulation::run() {
+  journal_under_way = &journal_;
+  while (step_ < steps_ && !journal_.failed()) {
+    journal_.at(++step_, world_.now.monotonic_ms);
+    step();
+    check();
+  }
+  if (!journal_.failed()) heal();
+  if (!journal_.failed()) finish();
+  journal_under_way = nullptr;
+  return !journal_.failed();
+}
+
+void Simulation::step() {
+  const uint64_t choice = random_.below(1000);
+  if (choice < 400) {
+    if (feed_core(random_.between(1, 5))) end_turn();
+  } else if (choice < 640) {
+    feed_workers(random_.between(1, 4));
+  } else if (choice < 930) {
+    any_worker().act();
+  } else if (choice < 992) {
+    pass_time(random_.chance(950) ? random_.between(1, 30) : random_.between(100, 3000));
+  } else {
+    something_breaks();
+  }
+}
+
+void Simulation::something_breaks() {
+  const uint64_t choice = random_.below(100);
+  const auto& connections = link_.connections();
+  if (choice < 35) {
+    any_worker().lose_connection(random_.chance(600) ? 0 : random_.below(15'000));
+  } else if (choice < 55) {
+    any_worker().crash();
+  } else if (choice < 70) {
+    any_worker().take_over();
+  } else if (!connections.empty()) {
+    const ConnectionId connection = connections[random_.below(connections.size())];
+    const uint64_t span_ms = random_.below(2000);
+    journal_.note("link is blocked: connection, ms", connection, span_ms);
+    link_.block(connection, world_.now.monotonic_ms + span_ms);
+  }
+}
+
+bool Simulation::feed_core(uint64_t frames) {
+  bool fed = false;
+  FrameToBroker frame;
+  for (uint64_t i = 0; i < frames && !link_.connections().empty() && !journal_.failed(); ++i) {
+    const size_t count = link_.connections().size();
+    const size_t start = random_.below(count);
+    for (size_t offset = 0; offset < count; ++offset) {
+      const ConnectionId from = link_.connections()[(start + offset) % count];
+      if (!link_.take_for_broker(from, frame, world_.now.monotonic_ms)) continue;
+      model_->worker_frame(from, frame.header, frame.body, world_.now);
+      core_->frame(from, {}, frame.header, frame.body, frame.parts, world_.now);
+      model_->worker_frame_done(world_.now);
+      fed = true;
+      break;
+    }
+  }
+  return fed;
+}
+
+bool Simulation::feed_workers(uint64_t frames) {
+  bool fed = false;
+  FrameToWorker frame;
+  for (uint64_t i = 0; i < frames && !link_.connections().empty() && !journal_.failed(); ++i) {
+    const size_t count = link_.connections().size();
+    const size_t start = random_.below(count);
+    for (size_t offset = 0; offset < count; ++offset) {
+      const ConnectionId to = link_.connections()[(start + offset) % count];
+      if (!link_.take_for_worker(to, frame, world_.now.monotonic_ms)) continue;
+      workers_[link_.worker_of(to)]->receive(to, frame.header, frame.body.bytes());
+      fed = true;
+      break;
+    }
+  }
+  return fed;
+}
+
+void Simulation::end_turn() {
+  if (journal_.failed()) return;
+  core_->flush(world_.now);
+  if (!journal_.failed()) model_->check_turn(link_, world_.now);
+}
+
+// Time moves in ticks only, so that whatever time alone causes happens at one known moment.
+void Simulation::pass_time(uint64_t span_ms) {
+  while (span_ms > 0 && !journal_.failed()) {
+    const uint64_t tick_ms = std::min(span_ms, tick_ms_max);
+    span_ms -= tick_ms;
+    world_.now.monotonic_ms += tick_ms;
+    world_.now.wall_us += static_cast<int64_t>(tick_ms * 1000 + random_.below(1000));
+    journal_.at(step_, world_.now.monotonic_ms);
+    core_->tick(world_.now);
+    if (!journal_.failed()) model_->check_heartbeats(world_.now);
+    report_gone();
+    end_turn();
+  }
+}
+
+void Simulation::report_gone() {
+  for (ConnectionId connection : link_.take_gone(world_.now.monotonic_ms)) {
+    if (journal_.failed()) return;
+    journal_.note("link reports a connection gone: connection", connection);
+    model_->connection_gone(connection, world_.now);
+    core_->connection_gone(connection, world_.now);
+  }
+}
+
+void Simulation::check() {
+  if (journal_.failed()) return;
+  core_->check_invariants();
+  model_->compare(*core_);
+}
+
+// All is well from here on; what there is must be worked off.
+void Simulation::heal() {
+  journal_.note("everything heals");
+  world_.healing = true;
+  link_.heal();
+  const uint64_t deadline_ms = world_.now.monotonic_ms + 600'000;
+  while (!journal_.failed()) {
+    journal_.at(++step_, world_.now.monotonic_ms);
+    bool moved = false;
+    while (feed_core(16)) moved = true;
+    end_turn();
+    while (feed_workers(16)) moved = true;
+    for (const auto& worker : workers_) worker->act();
+    pass_time(moved ? 1 : tick_ms_max);
+    check();
+    const bool idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
+    if (idle && model_->live_copies() == 0 && !link_.in_flight()) return;
+    if (world_.now.monotonic_ms > deadline_ms)
+      return journal_.fail("not drained long after everything healed: " + std::to_string(model_->live_copies()) +
+                           " messages are left" + (idle ? "" : ", and some worker still waits"));
+  }
+}
+
+void Simulation::finish() {
+  model_->check_end(*core_);
+  model_->drain();
+  core_->drain(world_.now);
+  core_->flush(world_.now);
+  core_->check_invariants();
+  if (!core_->drained()) journal_.fail("the core has nothing to do and does not say that it is drained");
+}
+
+Output::Result Simulation::send(ConnectionId to, Bytes header, Run body) {
+  if (lie_ != PlantedLie::none && step_ >= lie_step_) return lie_about(to, header, body);
+  const Result result = link_.send_to_worker(to, header, body, world_.now.monotonic_ms);
+  // Behind a run that the link took over, its bytes still lie where they were: the link holds them for the worker.
+  const Bytes bytes = result == Result::sent && body.empty() ? link_.last_body(to) : body.bytes();
+  model_->broker_frame(to, header, bytes, result, world_.now);
+  return result;
+}
+
+// Tells the lie if this frame lends itself to it; sends the frame as it is if not.
+Output::Result Simulation::lie_about(ConnectionId to, Bytes header, Run& body) {
+  const PlantedLie lie = std::exchange(lie_, PlantedLie::none);
+  const std::optional<BrokerFrame> frame = parse_broker_frame(header);
+  const bool would_be_taken = link_.takes(to, world_.now.monotonic_ms) && link_.is_open(to);
+  const auto* deliver = frame ? std::get_if<Deliver>(&*frame) : nullptr;
+  const auto* confirm = frame ? std::get_if<Confirm>(&*frame) : nullptr;
+  const bool refusal = frame && std::holds_alternative<Refuse>(*frame);
+  std::string forged_header(header);
+  std::string forged_body(body.bytes());
+  bool fits = false;
+  bool lose = false;
+  if (would_be_taken && lie == PlantedLie::delivery_lost && deliver != nullptr) fits = lose = true;
+  if (would_be_taken && lie == PlantedLie::refusal_lost && refusal) fits = lose = true;
+  if (would_be_taken && lie == PlantedLie::confirmed_early && confirm != nullptr) {
+    write(forged_header, Confirm{confirm->upto + 1});
+    fits = true;
+  }
+  if (would_be_taken && lie == PlantedLie::redelivery_hidden && deliver != nullptr && deliver->redelivered) {
+    write(forged_header, Deliver{deliver->first_seq, false});
+    fits = true;
+  }
+  if (would_be_taken && lie == PlantedLie::messages_swapped && deliver != nullptr) {
+    const size_t first = map_bytes(body.bytes()).value_or(0);
+    const size_t second = map_bytes(body.bytes().substr(first)).value_or(0);
+    if (second > 0) {
+      forged_body = std::string(body.bytes().substr(first, second)) + std::string(body.bytes().substr(0, first)) +
+                    std::string(body.bytes().substr(first + second));
+      fits = true;
+    }
+  }
+  if (!fits) {
+    const Result result = send(to, header, std::move(body));
+    lie_ = lie;
+    return result;
+  }
+  lied_ = true;
+  journal_.note("a lie is told: connection, which", to, static_cast<uint64_t>(lie));
+  if (lose) return Result::sent;
+  const Result result = link_.send_to_worker(to, forged_header, body, world_.now.monotonic_ms);
+  model_->broker_frame(to, forged_header, forged_body, result, world_.now);
+  return result;
+}
+
+}  // namespace signalbox::simulation

@@ -1,0 +1,80 @@
+// The worker's door to ZeroMQ: one DEALER socket, frames out, frames in. worker/link.cpp alone includes ZeroMQ.
+//
+// The socket sets no routing id. ZMQ_IMMEDIATE keeps frames out of connections that do not stand yet; the receive queue
+// is unlimited, since the prefetch bounds it and a socket that stopped reading would miss ZMTP heartbeats; the send
+// queue is short, so that what cannot leave at once stays with the worker and grows into a batch.
+//
+// Bodies are copied into libzmq's message, not lent. A lent body would have to outlive both libzmq's use and the
+// broker's CONFIRM, so every batch would need a reference count shared with libzmq's I/O thread, and its buffer could
+// be appended to or reused only after both. The copy is one memcpy of at most about 64 KiB, some tens of nanoseconds
+// for each message of a full batch, and lets the send window stay plain bytes of one thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/codes.hpp"
+
+namespace signalbox {
+
+// One frame as libzmq keeps it. Its bytes live as long as it does and is not moved.
+class Frame {
+ public:
+  Frame();
+  ~Frame();
+  Frame(Frame&& other) noexcept;
+  Frame& operator=(Frame&& other) noexcept;
+
+  Bytes bytes() const;
+
+ private:
+  friend class WorkerLink;
+  static constexpr size_t storage_bytes = 64;  // of a zmq_msg_t; link.cpp holds the two together
+  alignas(void*) mutable unsigned char storage_[storage_bytes];
+};
+
+struct ReceivedFrames {
+  Frame header;
+  Frame body;
+  uint32_t count = 0;  // of frames; 1: no body, more than 2: the surplus was read and dropped
+};
+
+// Thread: one at a time; handing it over needs a full fence (as any ZeroMQ socket does).
+// Owns:   the socket; the context too where none was given.
+// Errors: the constructor throws std::runtime_error (an endpoint that is none, no descriptors left); then all are
+// values. Bounds: send_frames_max in libzmq's send queue; what comes in is bounded by prefetch and send window. Tested
+// by worker_test.cpp.
+class WorkerLink {
+ public:
+  static constexpr int send_frames_max = 16;
+
+  // `context` is a ZeroMQ context of the host, for inproc endpoints, or null: one of its own.
+  WorkerLink(std::string endpoint, void* context);
+  ~WorkerLink();
+  WorkerLink(const WorkerLink&) = delete;
+  WorkerLink& operator=(const WorkerLink&) = delete;
+
+  // Drops the connection with all that waits in it, and makes a new one. False: the host has no socket to give.
+  [[nodiscard]] bool reopen();
+  void close();
+
+  // Hands one message to libzmq. False: it takes none now (nothing was sent), or the socket is closed.
+  [[nodiscard]] bool send(Bytes header);
+  [[nodiscard]] bool send(Bytes header, Bytes body);
+
+  // The next message, whole. False: none waits; `frames` is unchanged.
+  [[nodiscard]] bool receive(ReceivedFrames& frames);
+
+  // Waits for input, for room to send where `writable` asks for it, for a signal or for the time to pass.
+  void wait(int64_t timeout_ms, bool writable);
+
+ private:
+  [[nodiscard]] bool open();
+
+  const std::string endpoint_;
+  void* context_;
+  const bool owns_context_;
+  void* socket_ = nullptr;
+};
+
+}  // namespace signalbox
