@@ -68,6 +68,25 @@ constexpr uint32_t required_of_event =
 constexpr uint32_t level_of_fields = 2;           // the message's own map is level 1
 constexpr uint32_t level_of_routing_entries = 3;  // values within routing_metadata
 
+template <typename Word>
+Word load_word(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// `key` holds the constant `name`: two words that may overlap, and no branch between them. REQUIRES: 4 to 16 bytes.
+inline bool equals(const char* key, std::string_view name) {
+  const size_t last_8 = name.size() - 8;
+  const size_t last_4 = name.size() - 4;
+  const char* const text = name.data();
+  if (name.size() >= 8)
+    return ((load_word<uint64_t>(key) ^ load_word<uint64_t>(text)) |
+            (load_word<uint64_t>(key + last_8) ^ load_word<uint64_t>(text + last_8))) == 0;
+  return ((load_word<uint32_t>(key) ^ load_word<uint32_t>(text)) |
+          (load_word<uint32_t>(key + last_4) ^ load_word<uint32_t>(text + last_4))) == 0;
+}
+
 // The tag of a text of up to 31 bytes.
 constexpr unsigned short_text(unsigned bytes) {
   return 0xa0U | bytes;
@@ -192,7 +211,7 @@ class MessageView::Pass {
       return note<field>(at, at + 1, at + 1);
     }
     Head head{Type::text, tag & 0x1f, at + 1};
-    if (!value::is_short_text(tag)) {
+    if (!value::is_short_text(tag)) [[unlikely]] {
       head = tag == value::text_1_tag && end_ - at >= 2 ? Head{Type::text, static_cast<unsigned char>(at[1]), at + 2}
                                                         : value::read_head(at, end_);
       if (head.type != Type::text) {
@@ -238,7 +257,8 @@ class MessageView::Pass {
   [[gnu::always_inline]] inline const char* one_of(const char* key) {
     constexpr std::string_view name = rows[index(field)].key;
     if (!has_value(key, name.size())) return nullptr;
-    if (std::memcmp(key, name.data(), name.size()) == 0) {
+    static_assert(name.size() >= 4 && name.size() <= 16);
+    if (equals(key, name)) [[likely]] {
       if constexpr ((bit(field) & maps) != 0) return map<field>(key + name.size());
       return text<field>(key + name.size());
     }

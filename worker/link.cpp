@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -16,18 +15,13 @@ zmq_msg_t* message_at(unsigned char* storage) {
   return reinterpret_cast<zmq_msg_t*>(storage);
 }
 
-// One part. False: EAGAIN, or a context that is shut down; nothing was sent.
+// One part, copied. False: EAGAIN, or a context that is shut down; nothing was sent.
 bool send_part(void* socket, Bytes bytes, int flags) {
-  zmq_msg_t message;
-  if (zmq_msg_init_size(&message, bytes.size()) != 0) return false;
-  if (!bytes.empty()) std::memcpy(zmq_msg_data(&message), bytes.data(), bytes.size());
   int sent = 0;
   do {
-    sent = zmq_msg_send(&message, socket, flags);
+    sent = zmq_send(socket, bytes.data(), bytes.size(), flags);
   } while (sent < 0 && errno == EINTR);
-  if (sent >= 0) return true;  // libzmq owns it now
-  zmq_msg_close(&message);
-  return false;
+  return sent >= 0;
 }
 
 bool receive_part(void* socket, zmq_msg_t* message) {

@@ -90,11 +90,12 @@ void print_budgets(const Collector& collector) {
     print_budget("message view, 424 bytes: times as fast as unpack", unpack / view, "at least 8", unpack / view >= 8);
   if (unpack > 0 && core > 0)
     print_budget("core, 424 bytes, batches of 150: of one unpack", core / unpack, "at most 0.3", core / unpack <= 0.3);
+  // Once warm. Traffic spread over thousands of endpoints is still making room for each when it is measured.
   double allocations = -1;
-  for (const auto& [name, figure] : collector.figures()) allocations = std::max(allocations, figure.allocations);
-  // Growing a pool or a table now and then rounds to nothing; one in a thousand messages would not.
+  for (const auto& [name, figure] : collector.figures())
+    if (name.starts_with("core/")) allocations = std::max(allocations, figure.allocations);
   if (allocations >= 0)
-    print_budget("core: heap allocations for each message, at most", allocations, "0", allocations < 0.001);
+    print_budget("core: heap allocations for each message, at most", allocations, "0", allocations < 0.0001);
   const double few = collector.nanoseconds("growth/20/0/10");
   for (const auto& [name, what] :
        {std::pair("growth/10000/0/10", "core: 10,000 endpoints and rules, of the time with 20, same ten at work"),

@@ -149,7 +149,7 @@ bool Core::State::took(Connection& connection, Output::Result result) {
 void Core::State::send_or_keep(Connection& connection, Bytes header) {
   if (connection.waiting.empty() && send_header(connection, header)) return;
   if (connection.gone) return;
-  connection.waiting.emplace_back(header);
+  connection.waiting.push_back(std::string(header));
   if (connection.waiting.size() > waiting_headers_max) went(connection);
 }
 

@@ -112,9 +112,8 @@ void Core::State::resume(Session& session, Seq confirmed) {
   ++counters.resumed;
   // WELCOME tells how far everything is settled, so that is as good as confirmed.
   confirmed_upto(session, session.settled());
-  const auto untold = std::find_if(session.refusals.begin(), session.refusals.end(),
-                                   [&](const KeptRefusal& refusal) { return refusal.seq > confirmed; });
-  session.refusals_told = static_cast<size_t>(untold - session.refusals.begin());
+  size_t& told = session.refusals_told;
+  for (told = 0; told < session.refusals.size() && session.refusals[told].seq <= confirmed;) ++told;
   take_back_blame(session);
   confirm_later(session);
 }

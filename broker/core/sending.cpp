@@ -47,8 +47,8 @@ void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
     }
     session.unconfirmed.push_back({last, bytes});
     session.unconfirmed_bytes += bytes;
-  } else {
-    session.confirm_again = true;
+  } else if (last <= session.settled()) {
+    session.confirm_again = true;  // its sender has missed the confirmation; what is not settled yet gets one in time
   }
   confirm_later(session);
   if (!fault.empty()) {

@@ -16,7 +16,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <memory>
 #include <string>
@@ -42,7 +41,7 @@ struct Connection {
   bool blocked = false;                         // the last send found no room
   bool gone = false;                            // and this one no peer: ended at the next opportunity
   bool pong_due = false;                        // owed, and there was no room
-  std::deque<std::string> waiting;              // WELCOME, ERROR and BYE for which there was no room
+  Ring<std::string> waiting;                    // WELCOME, ERROR and BYE for which there was no room
   std::list<Connection*>::iterator idle_place;  // in the list by last_sent_ms
 };
 
@@ -99,7 +98,7 @@ struct Session {
   uint64_t unconfirmed_bytes = 0;
   Ring<Batch> unconfirmed;
   std::vector<Hold> holds;
-  std::deque<KeptRefusal> refusals;
+  Ring<KeptRefusal> refusals;
   size_t refusals_told = 0;  // the first so many have been sent on this connection
 
   // What it gets.

@@ -18,7 +18,10 @@ using Names = std::vector<std::string>;
 
 std::string joined(const Names& names, const std::string& between, const std::string& quote = "") {
   std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : between) + quote + name + quote;
+  for (const std::string& name : names) {
+    if (!text.empty()) text.append(between);
+    text.append(quote).append(name).append(quote);
+  }
   return text;
 }
 
@@ -123,8 +126,8 @@ TEST(SimpleDispatchRouter, AgreesWithItsTwinOnRandomTables) {
   const auto below = [&](size_t bound) { return random() % bound; };
   for (int round = 0; round < 200; ++round) {
     Twin twin;
-    for (size_t i = 0; i <= below(8); ++i) twin.transports.push_back("t" + std::to_string(i));
-    for (size_t i = 0; i <= below(8); ++i) twin.applications.push_back("a" + std::to_string(i));
+    for (size_t i = 0; i <= below(8); ++i) twin.transports.push_back(std::to_string(i).insert(0, 1, 't'));
+    for (size_t i = 0; i <= below(8); ++i) twin.applications.push_back(std::to_string(i).insert(0, 1, 'a'));
     twin.relays = {twin.transports[below(twin.transports.size())]};
     Names spoken = twin.transports;
     for (const char* foreign : {"x", "y", "z"}) spoken.emplace_back(foreign);

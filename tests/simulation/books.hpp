@@ -140,8 +140,7 @@ struct ConnectionBook {
   std::optional<RegistrationBook> registration;
   Seq next_number = 1;
   uint64_t attempt_ms = 0;  // when a frame was last handed to its link
-  uint64_t ping_ms = 0;
-  bool pinged = false;
+  uint64_t ping_ms = 0;     // invented time begins at 10 s, so that 0 is long ago
   uint64_t blocked_ms = 0;
   bool blocked = false;
   std::deque<ErrorCode> errors_due;
@@ -149,6 +148,7 @@ struct ConnectionBook {
   uint64_t not_registered_ms = 0;
   bool not_registered_said = false;
   uint32_t pongs_due = 0;
+  uint32_t pongs_allowed = 0;  // asked for by a registration that has ended since
 };
 
 }  // namespace signalbox::simulation

@@ -1,6 +1,7 @@
 #include "tests/simulation/journal.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 
 namespace signalbox::simulation {
@@ -25,20 +26,28 @@ std::string Journal::report() const {
   text += "\n";
   const uint64_t shown = std::min<uint64_t>(noted_, event_count);
   for (uint64_t i = noted_ - shown; i < noted_; ++i) {
-    const Event& event = events_[i % event_count];
-    text += "  ";
-    text += std::to_string(event.step);
-    text += " @";
-    text += std::to_string(event.now_ms);
-    text += "  ";
-    text += event.what;
-    for (uint64_t number : event.numbers) {
-      text += " ";
-      text += std::to_string(number);
-    }
-    text += "\n";
+    text += to_line(events_[i % event_count]);
   }
   return text;
+}
+
+std::string Journal::to_line(const Event& event) {
+  std::string text("  ");
+  text += std::to_string(event.step);
+  text += " @";
+  text += std::to_string(event.now_ms);
+  text += "  ";
+  text += event.what;
+  for (uint64_t number : event.numbers) {
+    text += " ";
+    text += std::to_string(number);
+  }
+  text += "\n";
+  return text;
+}
+
+void Journal::print(const Event& event) {
+  std::fputs(to_line(event).c_str(), stdout);
 }
 
 }  // namespace signalbox::simulation

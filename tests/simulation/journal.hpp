@@ -29,8 +29,12 @@ class Journal {
   // `what` must be a literal: it is kept by reference. The numbers follow it as they are.
   void note(const char* what, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) {
     if (failed()) return;
-    events_[noted_++ % event_count] = {what, step_, now_ms_, {a, b, c, d}};
+    Event& event = events_[noted_++ % event_count];
+    event = {what, step_, now_ms_, {a, b, c, d}};
+    if (step_ >= trace_from_step_) print(event);
   }
+  // From this step on every event goes to stdout as it happens.
+  void trace_from(uint64_t step) { trace_from_step_ = step; }
 
   // The promise that was broken, in words. Only the first is kept.
   void fail(std::string fault);
@@ -49,11 +53,15 @@ class Journal {
     std::array<uint64_t, 4> numbers{};
   };
 
+  static std::string to_line(const Event& event);
+  static void print(const Event& event);
+
   const uint64_t seed_;
   const uint64_t limit_;  // steps of the whole run, for the command that replays it
   uint64_t step_ = 0;
   uint64_t now_ms_ = 0;
   uint64_t noted_ = 0;
+  uint64_t trace_from_step_ = UINT64_MAX;
   std::array<Event, event_count> events_{};
   std::string fault_;
 };

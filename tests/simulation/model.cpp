@@ -95,7 +95,7 @@ void Model::end(ConnectionId id, Time now) {
   session.live.reset();
   session.lost_ms = now.monotonic_ms;
   connection.registration.reset();
-  connection.pongs_due = 0;
+  connection.pongs_allowed += std::exchange(connection.pongs_due, 0);
   if (session.id.empty()) forget(session);
 }
 

@@ -111,6 +111,7 @@ void Model::send(ConnectionId from, const Send& frame, Bytes body, Time now) {
   if (session.any_first && !batch.empty()) {
     session.any_first = false;
     session.received = session.settled = session.told = frame.first_seq - 1;
+    connections_[from].registration->confirmed = frame.first_seq - 1;
   }
   if (frame.first_seq > session.received + 1) return end_with(from, ErrorCode::gap, now);
   if (!within_window(session, frame.first_seq, batch)) return end_with(from, ErrorCode::window, now);

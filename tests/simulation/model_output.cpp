@@ -90,10 +90,7 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
     return;
   }
   ConnectionBook& connection = found->second;
-  if (std::holds_alternative<Ping>(*frame)) {
-    connection.pinged = true;
-    connection.ping_ms = now.monotonic_ms;
-  }
+  if (std::holds_alternative<Ping>(*frame)) connection.ping_ms = now.monotonic_ms;
   connection.attempt_ms = now.monotonic_ms;
   if (result == Output::Result::gone) return lose(to, now);
   connection.blocked = result == Output::Result::blocked;
@@ -109,8 +106,9 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
   if (const auto* it = std::get_if<ErrorFrame>(&*frame)) return error(to, *it, now);
   if (std::holds_alternative<Bye>(*frame)) return bye_answer(to);
   if (std::holds_alternative<Pong>(*frame)) {
-    if (connection.pongs_due == 0) return fail("a PONG that nobody asked for, to connection " + number(to));
-    --connection.pongs_due;
+    uint32_t& asked = connection.pongs_due > 0 ? connection.pongs_due : connection.pongs_allowed;
+    if (asked == 0) return fail("a PONG that nobody asked for, to connection " + number(to));
+    --asked;
   }
 }
 
@@ -213,7 +211,9 @@ void Model::error(ConnectionId to, const ErrorFrame& frame, Time now) {
   }
   if (frame.code == to_string(ErrorCode::not_registered)) {
     if (!connection.stranger_asked) return fail("ERROR not_registered to connection " + number(to) + ", unasked");
-    if (connection.not_registered_said &&
+    // One that had to wait for room does not delay the next.
+    const bool was_blocked = now.monotonic_ms - connection.blocked_ms < 2 * limits::not_registered_interval_ms;
+    if (connection.not_registered_said && !was_blocked &&
         now.monotonic_ms - connection.not_registered_ms < limits::not_registered_interval_ms)
       return fail("ERROR not_registered twice within a second to connection " + number(to));
     connection.not_registered_said = true;
@@ -231,7 +231,7 @@ void Model::bye_answer(ConnectionId to) {
   if (!connection.registration || !connection.registration->leaving)
     return fail("BYE to connection " + number(to) + ", which is not leaving");
   const RegistrationBook& registration = *connection.registration;
-  if (false && registration.confirmed < registration.session->received)
+  if (registration.confirmed < registration.session->received)
     return fail("BYE to connection " + number(to) + " before all that it sent was confirmed");
   forget(*registration.session);
   connection.registration.reset();

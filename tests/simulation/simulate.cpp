@@ -15,6 +15,7 @@ int main(int argument_count, char** arguments) {
   uint64_t seed = std::random_device()();
   uint64_t steps = 10'000;
   uint64_t runs = 1;
+  uint64_t trace_from = UINT64_MAX;
   for (int i = 1; i + 1 < argument_count; i += 2) {
     const uint64_t value = std::strtoull(arguments[i + 1], nullptr, 10);
     if (std::strcmp(arguments[i], "--seed") == 0) {
@@ -23,8 +24,10 @@ int main(int argument_count, char** arguments) {
       steps = value;
     } else if (std::strcmp(arguments[i], "--runs") == 0) {
       runs = value;
+    } else if (std::strcmp(arguments[i], "--trace") == 0) {
+      trace_from = value;
     } else {
-      std::fprintf(stderr, "usage: simulate [--seed S] [--steps N] [--runs K]\n");
+      std::fprintf(stderr, "usage: simulate [--seed S] [--steps N] [--runs K] [--trace T]\n");
       return 2;
     }
   }
@@ -36,6 +39,7 @@ int main(int argument_count, char** arguments) {
   uint64_t dead = 0;
   for (uint64_t run = 0; run < runs; ++run) {
     Simulation simulation(seed + run, steps);
+    simulation.trace_from(trace_from);
     if (!simulation.run()) {
       std::fputs(simulation.report().c_str(), stderr);
       return 1;

@@ -32,6 +32,9 @@ void SimulatedWorker::forget_everything() {
   next_number_ = 1;
   sent_ = confirmed_ = 0;
   held_.clear();
+  // Nobody would claim the old session's registrations any more.
+  for (ConnectionId connection : former_) world_.link.cut(connection, world_.now.monotonic_ms, 0);
+  former_.clear();
 }
 
 void SimulatedWorker::say(std::string header, std::string body, size_t parts) {
@@ -99,6 +102,7 @@ void SimulatedWorker::crash() {
 void SimulatedWorker::take_over() {
   if (state_ != State::registered || !resumes_) return;
   world_.journal.note("worker takes its session over: worker, old connection", index_, connection_);
+  former_.push_back(connection_);
   connect();
 }
 

@@ -33,7 +33,7 @@ Simulation::Simulation(uint64_t seed, uint64_t steps, PlantedLie lie)
       model_(std::make_unique<Model>(scenario_, messages_, journal_)),
       core_(std::make_unique<Core>(scenario_.settings(), *this)),
       link_(random_),
-      world_{random_, scenario_, messages_, link_, journal_, {1000, start_wall_us}, false, {}} {
+      world_{random_, scenario_, messages_, link_, journal_, {10'000, start_wall_us}, false, {}} {
   for (EndpointId endpoint = 0; endpoint < scenario_.endpoint_count(); ++endpoint) {
     const uint64_t instances = random_.chance(500) ? 1 : random_.between(1, 3);
     for (uint64_t i = 0; i < instances; ++i)

@@ -45,6 +45,7 @@ class Simulation final : public Output {
 
   // True: every promise was kept.
   [[nodiscard]] bool run();
+  void trace_from(uint64_t step) { journal_.trace_from(step); }
   std::string report() const { return journal_.report(); }
   const std::string& fault() const { return journal_.fault(); }
   bool lied() const { return lied_; }

@@ -172,6 +172,7 @@ class Batches(Delivering):
         self.assertEqual({d.batch for d in got[:3]} & {d.batch for d in got[3:]}, set())
 
     def test_kinds_are_not_mixed(self):
+        self.start(broker={"max_batch_bytes": 100000})
         worker, application = self.transport(), self.application()
         messages = []
         for n in range(20):
@@ -182,6 +183,7 @@ class Batches(Delivering):
         self.assertEqual([x for x in got if x[0] == "e"], ["e%d" % n for n in range(20)])
 
     def test_kinds_are_served_in_turn(self):
+        self.start(broker={"max_batch_bytes": 100000})
         worker, application = self.transport(), self.application(prefetch=0)
         worker.settled(worker.say(*[event("e%d" % n) for n in range(50)], *users(1, 5)))
         application.send(FLOW, 1)

@@ -166,6 +166,7 @@ class Messages(BusTest):
                     delivery = application.deliveries(1)[0]
                     self.assertEqual(delivery.message["transport_name"], name)
                     self.assertTrue(delivery.raw.endswith(self.named(message, name)[1]))
+                    application.ack(delivery.seq)
             application.send(BYE, None)
             application.expect(BYE)
 

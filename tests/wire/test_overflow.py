@@ -19,11 +19,12 @@ class Block(BusTest):
         application = self.application(prefetch=2)  # delivered and unsettled counts still
         application.deliveries(2)
         self.assert_nothing(worker)
-        for settled in (1, 2, 3):
+        for settled in (1, 2):  # eight are there, so three must go
             application.ack(settled)
-            worker.settled(5 + settled)
             application.deliveries(1)
             self.assert_nothing(worker)
+        application.ack(3)
+        worker.settled(8)
 
     def test_one_by_one_it_is_the_same(self):
         worker, application = self.transport(), self.application(prefetch=1)
@@ -33,21 +34,21 @@ class Block(BusTest):
         self.assert_nothing(worker)
         application.deliveries(1)
         application.ack(1)
-        worker.settled(6)
         application.deliveries(1)
+        self.assert_nothing(worker)
         application.ack(2)
         worker.settled(7)
 
     def test_past_twice_the_limit_it_refuses_at_once(self):
         worker = self.transport()
         worker.say(*users(1, 13))
-        worker.settled(5)
+        refusals = worker.settled(5)
         early = worker.waiting()
         self.assertNotIn(CONFIRM, [frame.kind for frame in early])
         application = self.application()
         self.assert_ids(application.deliveries(10), *["m%d" % n for n in range(1, 11)])
         application.ack(10)
-        refusals = [tuple(frame.args[:2]) for frame in early] + worker.settled(13)
+        refusals += [tuple(frame.args[:2]) for frame in early] + worker.settled(13)
         self.assertEqual(refusals, [(n, "queue_full") for n in (11, 12, 13)])
         self.assert_nothing(application)
 
@@ -62,9 +63,11 @@ class Block(BusTest):
         application = self.application()
         application.deliveries(7)
         application.ack(1)
-        second.settled(2)
+        self.assert_nothing(first)
+        self.assert_nothing(second)
         application.ack(2)
         first.settled(5)
+        second.settled(2)
 
     def test_events_count_like_messages(self):
         worker = self.transport()

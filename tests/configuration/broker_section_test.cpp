@@ -1,0 +1,141 @@
+// [broker]: every key, its range, and what this version does not have.
+#include <gtest/gtest.h>
+
+#include "tests/configuration/reading.hpp"
+
+namespace signalbox::testing {
+namespace {
+
+// A file whose line 6 is `line`, in [broker].
+std::string with(const std::string& line) {
+  return sound + "[broker]\n" + line + '\n';
+}
+
+TEST(BrokerSection, SetsEveryNumber) {
+  const ConfigurationResult result =
+      read(with("heartbeat_ms = 200\nmax_message_bytes = 1000\nmax_batch_bytes = 2000\nsend_window = "
+                "3\nsend_window_bytes = 4000\n"
+                "max_prefetch = 5\nmax_registrations = 6\nmax_sessions = 7\nmax_unsettled_bytes = 8000\n"
+                "routing_memory_bytes = 1_048_576\nsession_ttl = 9\ndrain_ms = 10\nmax_users = 11"));
+  ASSERT_NE(result.configuration, nullptr) << ::testing::PrintToString(as_lines(result.faults));
+  const Settings& settings = result.configuration->settings;
+  EXPECT_EQ(settings.heartbeat_ms, 200u);
+  EXPECT_EQ(settings.max_message_bytes, 1000u);
+  EXPECT_EQ(settings.max_batch_bytes, 2000u);
+  EXPECT_EQ(settings.send_window, 3u);
+  EXPECT_EQ(settings.send_window_bytes, 4000u);
+  EXPECT_EQ(settings.max_prefetch, 5u);
+  EXPECT_EQ(settings.max_registrations, 6u);
+  EXPECT_EQ(settings.max_sessions, 7u);
+  EXPECT_EQ(settings.max_unsettled_bytes, 8000u);
+  EXPECT_EQ(settings.routing_memory_bytes, 1'048'576u);
+  EXPECT_EQ(settings.session_ttl_s, 9u);
+  EXPECT_EQ(settings.drain_ms, 10u);
+}
+
+// Each number at both ends of its range, and one beyond; as docs/configuration.md has them.
+TEST(BrokerSection, HoldsEveryNumberToItsRange) {
+  struct Range {
+    const char* key;
+    int64_t least;
+    int64_t most;
+  };
+  const Range ranges[] = {{"heartbeat_ms", 10, 3'600'000},
+                          {"send_window", 1, 1'048'576},
+                          {"send_window_bytes", 1, 68'719'476'736},
+                          {"max_prefetch", 1, 116'501},
+                          {"max_registrations", 1, 1'000'000},
+                          {"max_sessions", 1, 10'000'000},
+                          {"max_unsettled_bytes", 1, 68'719'476'736},
+                          {"routing_memory_bytes", 65'536, 274'877'906'944},
+                          {"session_ttl", 0, 2'592'000},
+                          {"drain_ms", 0, 86'400'000},
+                          {"max_users", 1, 1'000'000'000}};
+  for (const Range& range : ranges) {
+    const std::string key(range.key);
+    const auto line = [&](int64_t value) { return with(std::string(key).append(" = ").append(std::to_string(value))); };
+    const auto fault = [&](int64_t value) {
+      return Lines{"6:" + std::to_string(key.size() + 4) + ' ' + key + " must lie between " +
+                   std::to_string(range.least) + " and " + std::to_string(range.most) + ", and is " +
+                   std::to_string(value)};
+    };
+    EXPECT_EQ(faults_of(line(range.least)), Lines{});
+    EXPECT_EQ(faults_of(line(range.most)), Lines{});
+    EXPECT_EQ(faults_of(line(range.least - 1)), fault(range.least - 1));
+    EXPECT_EQ(faults_of(line(range.most + 1)), fault(range.most + 1));
+  }
+}
+
+TEST(BrokerSection, ABatchMustHoldAnyMessage) {
+  EXPECT_EQ(faults_of(with("max_message_bytes = 1000\nmax_batch_bytes = 1000")), Lines{});
+  EXPECT_EQ(faults_of(with("max_message_bytes = 1000\nmax_batch_bytes = 999")),
+            Lines{"7:19 max_batch_bytes (999) must not be below max_message_bytes (1000): a batch must hold any one "
+                  "message"});
+  EXPECT_EQ(faults_of(with("max_message_bytes = 8_388_608")),
+            Lines{"6:21 max_batch_bytes (4194304) must not be below max_message_bytes (8388608): a batch must hold any "
+                  "one message"});
+  EXPECT_EQ(faults_of(with("max_message_bytes = 63")),
+            Lines{"6:21 max_message_bytes must lie between 64 and 268435456, and is 63"});
+  EXPECT_EQ(faults_of(with("max_batch_bytes = 1_073_741_825")),
+            Lines{"6:19 max_batch_bytes must lie between 64 and 1073741824, and is 1073741825"});
+}
+
+TEST(BrokerSection, WantsTheRightTypes) {
+  EXPECT_EQ(faults_of(with("heartbeat_ms = '200'")), Lines{"6:16 heartbeat_ms must be an integer, not a string"});
+  EXPECT_EQ(faults_of(with("heartbeat_ms = 1.5")), Lines{"6:16 heartbeat_ms must be an integer, not a float"});
+  EXPECT_EQ(faults_of(with("insecure = 1")), Lines{"6:12 insecure must be true or false, not an integer"});
+  EXPECT_EQ(faults_of(with("endpoints = 'tcp://127.0.0.1:1'")),
+            Lines{"6:13 endpoints must be an array of strings, not a string"});
+  EXPECT_EQ(faults_of(with("endpoints = [5570]")),
+            Lines{"6:14 this must be a string such as \"tcp://127.0.0.1:5570\", not an integer"});
+  EXPECT_EQ(faults_of("broker = 1\n" + sound), Lines{"1:10 broker must be a table, not an integer"});
+}
+
+TEST(BrokerSection, NamesTheNearestKey) {
+  EXPECT_EQ(faults_of(with("heartbeat = 200\nnothing_like_it = 1")),
+            (Lines{"6:1 unknown key \"heartbeat\" in [broker]; did you mean \"heartbeat_ms\"?",
+                   "7:1 unknown key \"nothing_like_it\" in [broker]"}));
+}
+
+TEST(BrokerSection, TakesOneEndpointOrSeveral) {
+  EXPECT_EQ(read(with("endpoint = 'tcp://localhost:7000'")).configuration->endpoints, Lines{"tcp://127.0.0.1:7000"});
+  EXPECT_EQ(faults_of(with("endpoint = 'ipc://a'\nendpoints = ['ipc://b']")),
+            Lines{"7:1 endpoint and endpoints are one setting; give one of them"});
+  EXPECT_EQ(faults_of(with("endpoints = ['ipc://b']\nendpoint = 'ipc://a'")),
+            Lines{"7:1 endpoint and endpoints are one setting; give one of them"});
+  EXPECT_EQ(faults_of(with("endpoints = []")), Lines{"6:13 the list of endpoints is empty"});
+  EXPECT_EQ(faults_of(with("endpoints = ['ipc://b', 'ipc://b']")), Lines{"6:25 endpoint \"ipc://b\" is listed twice"});
+  EXPECT_EQ(faults_of(with("endpoint = 'udp://127.0.0.1:1'")),
+            Lines{"6:12 endpoint \"udp://127.0.0.1:1\": it must begin with tcp://, ipc:// or inproc://"});
+}
+
+TEST(BrokerSection, BindsBeyondLoopbackOnlyWhereThatIsAllowed) {
+  const std::string fault =
+      " can be reached from other machines, and nothing is encrypted yet: bind to 127.0.0.1, or allow it with insecure "
+      "= true in [broker]";
+  EXPECT_EQ(faults_of(with("endpoint = 'tcp://*:5570'")), Lines{"6:12 endpoint \"tcp://*:5570\"" + fault});
+  EXPECT_EQ(faults_of(with("endpoints = ['ipc://a', 'tcp://eth0:1']\ninsecure = false")),
+            Lines{"6:25 endpoint \"tcp://eth0:1\"" + fault});
+  const ConfigurationResult allowed = read(with("endpoint = 'tcp://*:5570'\ninsecure = true"));
+  ASSERT_NE(allowed.configuration, nullptr);
+  EXPECT_TRUE(allowed.configuration->insecure);
+  EXPECT_EQ(allowed.configuration->endpoints, Lines{"tcp://*:5570"});
+}
+
+TEST(BrokerSection, SaysWhatThisVersionDoesNotHave) {
+  EXPECT_EQ(faults_of(with("lanes = 2")), Lines{"6:9 this version has no lanes yet: lanes must be 0"});
+  EXPECT_EQ(faults_of(with("lanes = -1")), Lines{"6:9 lanes must lie between 0 and 1024, and is -1"});
+  EXPECT_EQ(faults_of(with("idle = 'spin'")),
+            Lines{"6:8 this version cannot idle by \"spin\" yet: idle must be \"sleep\""});
+  EXPECT_EQ(faults_of(with("idle = 'slep'")),
+            Lines{"6:8 idle must be \"sleep\", not \"slep\"; did you mean \"sleep\"?"});
+  EXPECT_EQ(faults_of(with("plugins = ['a.so']")),
+            Lines{"6:11 this version loads no plugins yet: plugins must be empty"});
+  EXPECT_EQ(faults_of(sound + "[[peer]]\nkey = 'x'"),
+            Lines{"5:3 this version has no keys for peers yet: take [[peer]] out"});
+  EXPECT_EQ(faults_of("middleware = [{mw1 = 'LoggingMiddleware'}]\n" + sound + "[mw1]\nlog_level = 'info'"),
+            Lines{"1:14 this version has no middleware yet: the list must be empty"});
+}
+
+}  // namespace
+}  // namespace signalbox::testing

@@ -1,0 +1,76 @@
+#include "broker/check.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/configuration/reading.hpp"
+
+namespace signalbox::testing {
+namespace {
+
+TEST(RoutesTable, ShowsTheSeedExample) {
+  const ConfigurationResult result = read_configuration_file(SIGNALBOX_EXAMPLES "/seed.toml", RouterRegistry());
+  ASSERT_NE(result.configuration, nullptr);
+  EXPECT_EQ(routes_table(*result.configuration),
+            R"(dispatcher: dead letters go to dead_letters
+  what      from            when                           to
+  inbound   smpp_transport                                 my_application
+  inbound   xmpp_transport                                 my_application
+  event     any             its message is remembered      who sent that message
+  event     smpp_transport  its message is not remembered  my_application
+  event     xmpp_transport  its message is not remembered  my_application
+  reply     any             the original is remembered     where the original came from
+  outbound  any             transport_name is a transport  that transport
+  outbound  any             otherwise                      refused: unknown_endpoint
+)");
+}
+
+TEST(RoutesTable, ShowsEveryDispatcherAndCountsCharacters) {
+  const ConfigurationResult result = read(R"(
+[[dispatcher]]
+name = "erste"
+router_class = "SimpleDispatchRouter"
+transport_names = ["größe", "t", "still"]
+exposed_names = ["a", "b"]
+relays = ["t"]
+reply_tracking = false
+routing_mappings = {"größe" = ["b", "a"], fern = "a"}
+transport_mappings = {x = "t"}
+[[dispatcher]]
+name = "second"
+router_class = "SimpleDispatchRouter"
+transport_names = ["u"]
+exposed_names = ["c"]
+dead_letters = "lost"
+routing_mappings = {u = "c"}
+)");
+  ASSERT_NE(result.configuration, nullptr) << ::testing::PrintToString(as_lines(result.faults));
+  EXPECT_EQ(routes_table(*result.configuration),
+            R"(erste: dead letters go to dead_letters, replies and events do not follow their messages
+  what      from   when                           to
+  inbound   größe                                 b
+  inbound   größe                                 a
+  inbound   fern   carried by a relay             a
+  inbound   t                                     refused: no_route
+  inbound   still                                 refused: no_route
+  event     größe                                 b
+  event     größe                                 a
+  event     fern   carried by a relay             a
+  event     t                                     refused: no_route
+  event     still                                 refused: no_route
+  outbound  any    transport_name is "x"          t
+  outbound  any    transport_name is a transport  that transport
+  outbound  any    otherwise                      refused: unknown_endpoint
+
+second: dead letters go to lost
+  what      from  when                           to
+  inbound   u                                    c
+  event     any   its message is remembered      who sent that message
+  event     u     its message is not remembered  c
+  reply     any   the original is remembered     where the original came from
+  outbound  any   transport_name is a transport  that transport
+  outbound  any   otherwise                      refused: unknown_endpoint
+)");
+}
+
+}  // namespace
+}  // namespace signalbox::testing
