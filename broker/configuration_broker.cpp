@@ -73,7 +73,9 @@ void read_endpoints(const Setting& section, Configuration& configuration, FaultL
   const Setting* one = section.find("endpoint");
   const Setting* several = section.find("endpoints");
   if (one != nullptr && several != nullptr) {
-    faults.fault(several->key_position, "endpoint and endpoints are one setting; give one of them");
+    const bool several_is_first = several < one;  // items stand in the order of the file
+    faults.fault((several_is_first ? one : several)->key_position,
+                 "endpoint and endpoints are one setting; give one of them");
   }
   if (one != nullptr) add_endpoint(*one, configuration, faults);
   if (several != nullptr && check_type(*several, Setting::Type::array, "an array of strings", faults)) {

@@ -98,9 +98,10 @@ Field lowest(uint32_t mask) {
 
 // No byte of the `bytes` at `text` has its high bit set; false negatives are allowed. Texts of up to 32 bytes are most
 // of those that routing reads, and are tested at once, whatever their length, where as much may be read before `end`.
+template <bool room>
 inline bool is_ascii_before(const char* text, size_t bytes, const char* end) {
 #ifdef __SSE2__
-  if (bytes <= 32 && end - text >= 32) {
+  if (bytes <= 32 && (room || end - text >= 32)) {
     const auto high_bits = [](const char* at) {
       __m128i block;
       std::memcpy(&block, at, sizeof block);
@@ -176,17 +177,22 @@ class MessageView::Pass {
   [[gnu::always_inline]] inline const char* run() {
     const Head head = value::read_head(data_, end_);
     const char* at = head.payload;
-    for (uint32_t entries = head.count; entries > 0 && at != nullptr; --entries) at = entry(at);
+    for (uint32_t entries = head.count; entries > 0 && at != nullptr; --entries)
+      at = end_ - at >= room_bytes ? entry<true>(at) : entry<false>(at);
     found_.seen = seen_;
     found_.nil = nil_;
     return at;
   }
 
  private:
+  static constexpr ptrdiff_t room_bytes = 96;
+
   // Each of these passes one value. REQUIRES: its first byte is there.
 
   // That of a key that is not read here.
+  template <bool room>
   [[gnu::always_inline]] inline const char* unread(const char* at) {
+    if (room && value::is_short_text(static_cast<unsigned char>(*at))) return at + 1 + (*at & 0x1f);
     const value::End value_end = value::skip_present(at, end_, level_of_fields);
     if (value_end.too_deep) [[unlikely]]
       found_.too_deep = true;
@@ -203,7 +209,7 @@ class MessageView::Pass {
     return behind;
   }
 
-  template <Field field>
+  template <bool room, Field field>
   [[gnu::always_inline]] inline const char* text(const char* at) {
     const unsigned tag = static_cast<unsigned char>(*at);
     if (tag == value::nil_tag) {
@@ -212,21 +218,20 @@ class MessageView::Pass {
     }
     Head head{Type::text, tag & 0x1f, at + 1};
     if (!value::is_short_text(tag)) [[unlikely]] {
-      head = tag == value::text_1_tag && end_ - at >= 2 ? Head{Type::text, static_cast<unsigned char>(at[1]), at + 2}
-                                                        : value::read_head(at, end_);
+      head = value::read_head(at, end_);
       if (head.type != Type::text) {
         if (head.payload == nullptr) return nullptr;
         found_.wrong_type |= bit(field);
-        const char* const behind = unread(at);
+        const char* const behind = unread<room>(at);
         return behind == nullptr ? nullptr : note<field>(at, head.payload, behind);
       }
     }
-    if (static_cast<size_t>(end_ - head.payload) < head.count) return nullptr;
-    if (!is_ascii_before(head.payload, head.count, end_)) found_.beyond_ascii |= bit(field);
+    if (!room && static_cast<size_t>(end_ - head.payload) < head.count) return nullptr;
+    if (!is_ascii_before<room>(head.payload, head.count, end_)) found_.beyond_ascii |= bit(field);
     return note<field>(at, head.payload, head.payload + head.count);
   }
 
-  template <Field field>
+  template <bool room, Field field>
   [[gnu::always_inline]] inline const char* map(const char* at) {
     const unsigned tag = static_cast<unsigned char>(*at);
     if (tag == value::nil_tag) {
@@ -243,7 +248,7 @@ class MessageView::Pass {
       behind = found_.routing_metadata.end.behind;
     } else {
       if (head.type != Type::map) found_.wrong_type |= bit(field);
-      behind = unread(at);
+      behind = unread<room>(at);
     }
     return behind == nullptr ? nullptr : note<field>(at, head.payload, behind);
   }
@@ -253,60 +258,63 @@ class MessageView::Pass {
 
   // A key as long as these: one of them, or none that is read here. Names are constants, so a comparison is a few
   // words.
-  template <Field field, Field... others>
+  template <bool room, Field field, Field... others>
   [[gnu::always_inline]] inline const char* one_of(const char* key) {
     constexpr std::string_view name = rows[index(field)].key;
-    if (!has_value(key, name.size())) return nullptr;
+    if (!room && !has_value(key, name.size())) return nullptr;
     static_assert(name.size() >= 4 && name.size() <= 16);
     if (equals(key, name)) [[likely]] {
-      if constexpr ((bit(field) & maps) != 0) return map<field>(key + name.size());
-      return text<field>(key + name.size());
+      if constexpr ((bit(field) & maps) != 0) return map<room, field>(key + name.size());
+      return text<room, field>(key + name.size());
     }
-    if constexpr (sizeof...(others) > 0) return one_of<others...>(key);
-    return unread(key + name.size());
+    if constexpr (sizeof...(others) > 0) return one_of<room, others...>(key);
+    return unread<room>(key + name.size());
   }
 
+  template <bool room>
   [[gnu::always_inline]] inline const char* none_of(const char* key, size_t key_bytes) {
-    return has_value(key, key_bytes) ? unread(key + key_bytes) : nullptr;
+    return room || has_value(key, key_bytes) ? unread<room>(key + key_bytes) : nullptr;
   }
 
   // One key and its value. Each length of a key is a case of its own, so that the place of the value is a constant away
   // from the key's: the walk over a message is one chain of loads, and this takes half the links out of it. A key with
   // a longer head than it needs comes round a second time, as the short one that it could have been.
+  template <bool room>
   [[gnu::always_inline]] inline const char* entry(const char* at) {
-    if (at >= end_) return nullptr;
+    if (!room && at >= end_) return nullptr;
     const char* key = at + 1;
     unsigned tag = static_cast<unsigned char>(*at);
     while (true) {
       switch (tag) {
         case short_text(5):
-          return none_of(key, 5);
+          return none_of<room>(key, 5);
         case short_text(7):
-          return one_of<Field::to_addr, Field::content>(key);
+          return one_of<room, Field::to_addr, Field::content>(key);
         case short_text(8):
-          return one_of<Field::event_id>(key);
+          return one_of<room, Field::event_id>(key);
         case short_text(9):
-          return one_of<Field::from_addr>(key);
+          return one_of<room, Field::from_addr>(key);
         case short_text(10):
-          return one_of<Field::message_id, Field::event_type>(key);
+          return one_of<room, Field::message_id, Field::event_type>(key);
         case short_text(11):
-          return one_of<Field::in_reply_to>(key);
+          return one_of<room, Field::in_reply_to>(key);
         case short_text(12):
-          return one_of<Field::message_type>(key);
+          return one_of<room, Field::message_type>(key);
         case short_text(13):
-          return none_of(key, 13);
+          return none_of<room>(key, 13);
         case short_text(14):
-          return one_of<Field::transport_name>(key);
+          return one_of<room, Field::transport_name>(key);
         case short_text(15):
-          return one_of<Field::helper_metadata, Field::user_message_id>(key);
+          return one_of<room, Field::helper_metadata, Field::user_message_id>(key);
         case short_text(16):
-          return one_of<Field::routing_metadata>(key);
+          return one_of<room, Field::routing_metadata>(key);
         case short_text(18):
-          return none_of(key, 18);
+          return none_of<room>(key, 18);
         default:
           break;
       }
-      if (value::is_short_text(tag)) return none_of(key, tag & 0x1f);
+      if (value::is_short_text(tag)) return none_of<room>(key, tag & 0x1f);
+      if (room) return entry<false>(at);
       const Head head = value::read_head(at, end_);
       if (head.type != Type::text) {
         found_.key_no_text = true;
@@ -314,7 +322,7 @@ class MessageView::Pass {
         if (key_end.too_deep) found_.too_deep = true;
         return key_end.behind == nullptr ? nullptr : none_of(key_end.behind, 0);
       }
-      if (head.count > 0x1f) return none_of(head.payload, head.count);
+      if (head.count > 0x1f) return none_of<room>(head.payload, head.count);
       key = head.payload;
       tag = short_text(head.count);
     }

@@ -152,9 +152,7 @@ class Maker {
     const Setting* routing = setup_.find("routing_mappings");
     const Setting* route = setup_.find("route_mappings");
     if (routing != nullptr && route != nullptr) {
-      const bool route_is_second = routing->key_position.line < route->key_position.line ||
-                                   (routing->key_position.line == route->key_position.line &&
-                                    routing->key_position.column < route->key_position.column);
+      const bool route_is_second = routing < route;  // a table's items stand in the order of the file
       setup_.fault((route_is_second ? route : routing)->key_position,
                    "routing_mappings and route_mappings are one key; give one of them");
       return routing;

@@ -90,7 +90,7 @@ struct SendResult {
 //         state() and fault() say what ended the worker. What a handler throws passes through the call that worked the
 //         loop; its message counts as not handled and is handed out again by the next.
 // Bounds: the broker's limits for what is unconfirmed; prefetch for what waits to be handled.
-// Tested by worker_test.cpp, broker_test.cpp.
+// Tested by worker_test.cpp, resuming_test.cpp, broker_test.cpp, allocations_test.cpp.
 class Worker {
  public:
   using Clock = std::chrono::steady_clock;

@@ -42,14 +42,18 @@ void Core::State::mark_dirty(EndpointId id) {
 
 void Core::State::deliver(Endpoint& endpoint) {
   if (endpoint.instances.empty()) return;
-  endpoint.suspect_waits = false;
-  // The two kinds in turn, batch by batch, until neither finds room.
-  for (int idle_turns = 0; idle_turns < 2;) {
-    const MessageKind kind = endpoint.next_kind;
-    endpoint.next_kind = kind == MessageKind::event ? MessageKind::user_message : MessageKind::event;
-    idle_turns = deliver_one(endpoint, kind) ? 0 : idle_turns + 1;
+  for (bool again = true; again;) {
+    endpoint.suspect_waits = false;
+    // The two kinds in turn, batch by batch, until neither finds room.
+    for (int idle_turns = 0; idle_turns < 2;) {
+      const MessageKind kind = endpoint.next_kind;
+      endpoint.next_kind = kind == MessageKind::event ? MessageKind::user_message : MessageKind::event;
+      idle_turns = deliver_one(endpoint, kind) ? 0 : idle_turns + 1;
+    }
+    // Whoever was kept free for a suspect that has gone elsewhere is free for all.
+    again = endpoint.reserved != nullptr && !endpoint.suspect_waits;
+    if (again) endpoint.reserved = nullptr;
   }
-  if (!endpoint.suspect_waits) endpoint.reserved = nullptr;
 }
 
 // Hands one batch of one kind to one instance. False: none could go.

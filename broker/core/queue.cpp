@@ -98,6 +98,7 @@ void Queue::append(MessageKind kind, Bytes message) {
   entry.size = static_cast<uint32_t>(message.size());
   entry.order = next_order_++;
   tail.entries.push_back(entry);
+  if (!queue.fresh) queue.fresh = {queue.tail, static_cast<uint32_t>(tail.entries.size() - 1)};
   tail.used_bytes += entry.size;
   tail.live_bytes += entry.size;
   ++tail.live;
@@ -126,7 +127,6 @@ void Queue::add_segment(SubQueue& queue, size_t message_bytes) {
   segment->previous = queue.tail;
   (queue.tail != nullptr ? queue.tail->next : queue.head) = segment;
   queue.tail = segment;
-  if (!queue.fresh) queue.fresh = {segment, 0};
 }
 
 void Queue::remove_segment(SubQueue& queue, Segment* segment) {

@@ -88,6 +88,7 @@ void Core::State::probe_instances(Endpoint& endpoint) {
   write(header_, Ping{});
   for (Session* session : endpoint.instances) {
     Connection& connection = *session->connection;
+    if (connection.blocked) continue;
     if (connection.probed && now.monotonic_ms - connection.last_probe_ms < limits::probe_interval_ms) continue;
     connection.probed = true;
     connection.last_probe_ms = now.monotonic_ms;

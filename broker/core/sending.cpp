@@ -41,12 +41,20 @@ void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
       session.begins_anywhere = false;
       session.last_received = session.confirmed = first - 1;
     }
+    session.unconfirmed_bytes += bytes;
+    uint64_t part_bytes = 0;
     for (size_t i = first_new; i < scanned_count_; ++i) {
+      const size_t holds = session.holds.size();
       session.last_received = first + i;
       receive(session, session.last_received, scanned_[i]);
+      if (session.holds.size() != holds && part_bytes > 0) {
+        // A confirmation may stop short of this message: what lies before it is counted apart.
+        session.unconfirmed.push_back({session.last_received - 1, part_bytes});
+        part_bytes = 0;
+      }
+      part_bytes += scanned_[i].view.bytes().size();
     }
-    session.unconfirmed.push_back({last, bytes});
-    session.unconfirmed_bytes += bytes;
+    session.unconfirmed.push_back({last, part_bytes});
   } else if (last <= session.settled()) {
     session.confirm_again = true;  // its sender has missed the confirmation; what is not settled yet gets one in time
   }

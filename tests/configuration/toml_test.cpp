@@ -70,7 +70,7 @@ TEST(Toml, ReportsTheFirstBreakOfWhatIsNoToml) {
   const Broken all_broken[] = {{"a = 1\nb = é\nc = é\n", "2:5"},
                                {"x = \"ä\" y", "1:9"},
                                {"a = \"\xff\"\n", "1:5"},
-                               {"a = 1\na = 2\nunknown = 3\n", "2:3"},
+                               {"a = 1\na = 2\nunknown = 3\n", "2:5"},
                                {"[broker\n", "1:8"}};
   for (const Broken& broken : all_broken) {
     const Lines lines = faults_of(broken.text);

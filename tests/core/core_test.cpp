@@ -165,5 +165,46 @@ TEST(Core, ANackAtDeadLettersDropsWhateverItAsksFor) {
   EXPECT_EQ(bus.status("dead_letters").queue.dropped.messages, 2U);
 }
 
+// Found by the simulator: a CONFIRM in the middle of a batch freed none of the batch's bytes.
+TEST(Core, APartlyConfirmedBatchFreesWhatIsConfirmed) {
+  const std::string m = user_message("12345678");
+  Bus bus(seed_toml + "[endpoints.my_application]\nmax_messages = 2\n",
+          [&](Settings& settings) { settings.send_window_bytes = 4 * m.size(); });
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  smpp.send({m, m, m, m});
+  EXPECT_EQ(smpp.take().at(0).as<Confirm>().upto, 2U);
+  smpp.send({user_message("x"), user_message("y")});  // two unconfirmed, two more: within four
+  for (const Received& frame : smpp.take()) EXPECT_TRUE(frame.is<Refuse>()) << "queue_full, but no ERROR window";
+  smpp.send({m, m});
+  EXPECT_TRUE(smpp.take().at(0).is<ErrorFrame>());
+}
+
+// Found by the simulator: what only the instance kept free for a suspect had room for was not tried again.
+TEST(Core, WhoWasKeptFreeForASuspectGetsTheRestOnceItHasGoneElsewhere) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  smpp.send({user_message("suspect")});
+  for (ConnectionId doomed = 10; doomed < 12; ++doomed) {
+    Peer(bus, doomed).hello(Role::application, "my_application");
+    bus.lose(doomed);
+  }
+  Peer a(bus, 2);
+  a.hello(Role::application, "my_application", 1);
+  a.take();
+  smpp.send({user_message("1"), user_message("2"), user_message("3")});
+  EXPECT_EQ(bus.status("my_application").queue.under_way.messages, 1U) << "it travels alone";
+  bus.lose(2);
+  Peer b(bus, 3);
+  b.hello(Role::application, "my_application", 0);
+  Peer c(bus, 4);
+  c.hello(Role::application, "my_application", 0);
+  b.flow(5);
+  EXPECT_EQ(b.delivered_ids(), (Strings{"suspect"}));
+  c.flow(5);
+  EXPECT_EQ(c.delivered_ids(), (Strings{"1", "2", "3"}));
+}
+
 }  // namespace
 }  // namespace signalbox::testing

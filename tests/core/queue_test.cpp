@@ -181,6 +181,18 @@ TEST_F(QueueTest, AStragglerDoesNotPinItsNeighbours) {
   EXPECT_EQ(pool.bytes_in_use(), 0U);
 }
 
+// Found by the simulator: the tail was done and let go, the segment before it had room, and nobody saw what came there.
+TEST_F(QueueTest, WhatComesBehindADoneTailIsSeen) {
+  const std::string big(900, 'a');
+  put(big);                    // fills most of the first segment
+  put(std::string(300, 'b'));  // does not fit: a second one
+  take(1);
+  take(1);
+  settle(1);  // the second is let go
+  put("c");   // goes behind the first
+  EXPECT_EQ(take(), "c");
+}
+
 TEST_F(QueueTest, SegmentsGrowWithTheTraffic) {
   put("lone");
   EXPECT_EQ(pool.bytes_in_use(), limits::segment_bytes_min);

@@ -54,9 +54,10 @@ void Model::check_answers(ConnectionId id, ConnectionBook& connection, const Sim
 
 // Nothing waits that an instance could have been given.
 void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time now) {
-  const EndpointBook& book = endpoints_[endpoint];
+  EndpointBook& book = endpoints_[endpoint];
   const Copy* first = nullptr;
   const bool suspects = suspect_waits(book, now);
+  book.suspect_waited = suspects;
   for (MessageKind kind : {MessageKind::user_message, MessageKind::event}) {
     for (const auto& [place, copy] : book.waiting(kind)) {
       if (copy->due_ms > now.monotonic_ms || copy->nacked_by != 0) continue;

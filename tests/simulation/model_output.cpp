@@ -106,9 +106,10 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
   if (const auto* it = std::get_if<ErrorFrame>(&*frame)) return error(to, *it, now);
   if (std::holds_alternative<Bye>(*frame)) return bye_answer(to);
   if (std::holds_alternative<Pong>(*frame)) {
-    uint32_t& asked = connection.pongs_due > 0 ? connection.pongs_due : connection.pongs_allowed;
-    if (asked == 0) return fail("a PONG that nobody asked for, to connection " + number(to));
-    --asked;
+    // Several PINGs while there was no room may have one answer.
+    connection.pongs_allowed += std::exchange(connection.pongs_due, 0);
+    if (connection.pongs_allowed == 0) return fail("a PONG that nobody asked for, to connection " + number(to));
+    --connection.pongs_allowed;
   }
 }
 
@@ -385,9 +386,10 @@ void Model::check_order(EndpointBook& endpoint, const RegistrationBook& registra
 void Model::check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time now) {
   const RegistrationBook& chosen = *connections_[to].registration;
   // One instance may be kept from new work until it is empty, for a suspect that waits to travel alone.
-  if (suspect_waits(endpoints_[chosen.endpoint], now)) return;
+  EndpointBook& endpoint = endpoints_[chosen.endpoint];
+  if (endpoint.suspect_waited || suspect_waits(endpoint, now)) return;
   const uint64_t chosen_free = chosen.prefetch - chosen.unsettled.size();
-  for (ConnectionId id : endpoints_[chosen.endpoint].instances) {
+  for (ConnectionId id : endpoint.instances) {
     const ConnectionBook& other = connections_[id];
     if (id == to || (other.blocked && other.blocked_ms + 2 > now.monotonic_ms)) continue;
     if (!can_take(other, *batch.front())) continue;

@@ -88,6 +88,7 @@ void SimulatedWorker::lose_connection(uint64_t silent_ms) {
   if (connection_ == 0) return;
   world_.journal.note("connection is cut: worker, connection, silent_ms", index_, connection_, silent_ms);
   world_.link.cut(connection_, world_.now.monotonic_ms, silent_ms);
+  if (state_ == State::leaving) forget_everything();  // it does not come back to what it has left
   // It comes back at once, soon, or after its session has been forgotten.
   go_offline(world_.random.chance(900) ? world_.random.below(2000) : world_.random.below(30'000));
 }

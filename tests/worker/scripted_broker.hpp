@@ -166,4 +166,37 @@ inline std::string numbered(uint64_t first, uint64_t last) {
   return batch;
 }
 
+// A worker's test: a scripted broker, and steps that several share.
+class WorkerTest : public testing::Test {
+ protected:
+  WorkerOptions options(Role role = Role::application) {
+    WorkerOptions result;
+    result.role = role;
+    result.name = "my_worker";
+    result.endpoint = broker.endpoint();
+    result.backoff_ms_min = 20;
+    result.backoff_ms_max = 80;
+    return result;
+  }
+  // Works the worker until it has taken in everything that the broker sent: a PING's answer says so.
+  void settle(Worker& worker) {
+    broker.send(Ping{});
+    ASSERT_TRUE(broker.expect<Pong>(worker));
+  }
+
+  // Waits for the ACK of `upto`. A slow run may acknowledge a batch in several steps, each further than the last.
+  testing::AssertionResult acknowledges(Worker& worker, Seq upto) {
+    Seq before = 0;
+    while (const auto ack = broker.expect<Ack>(worker)) {
+      const Seq now = ack->as<Ack>()->upto;
+      if (now == upto) return testing::AssertionSuccess();
+      if (now > upto || now <= before) return testing::AssertionFailure() << "ACK " << now << " after " << before;
+      before = now;
+    }
+    return testing::AssertionFailure() << "no ACK";
+  }
+
+  ScriptedBroker broker;
+};
+
 }  // namespace signalbox::test
