@@ -65,6 +65,9 @@ constexpr uint32_t required_of_user_message = bits(Field::message_type, Field::m
 constexpr uint32_t required_of_event =
     bits(Field::message_type, Field::user_message_id, Field::event_id, Field::event_type);
 
+// Its text is compared with constants, which are ASCII.
+constexpr bool is_compared(Field field) { return field == Field::message_type || field == Field::event_type; }
+
 constexpr uint32_t level_of_fields = 2;           // the message's own map is level 1
 constexpr uint32_t level_of_routing_entries = 3;  // values within routing_metadata
 
@@ -96,24 +99,24 @@ Field lowest(uint32_t mask) {
   return static_cast<Field>(std::countr_zero(mask));
 }
 
-// No byte of the `bytes` at `text` has its high bit set; false negatives are allowed. Texts of up to 32 bytes are most
-// of those that routing reads, and are tested at once, whatever their length, where as much may be read before `end`.
-template <bool room>
-inline bool is_ascii_before(const char* text, size_t bytes, const char* end) {
+// Not 0 where a byte of the `bytes` at `text` has its high bit set; or where there are none, which costs less than to ask.
+// Texts of up to 32 bytes are most of those that routing reads, and are tested at once, whatever their length, where as
+// much may be read before `end`.
+inline uint32_t high_bits_before(const char* text, size_t bytes, const char* end) {
 #ifdef __SSE2__
-  if (bytes <= 32 && (room || end - text >= 32)) {
+  if (bytes <= 32 && end - text >= 32) {
     const auto high_bits = [](const char* at) {
       __m128i block;
       std::memcpy(&block, at, sizeof block);
       return static_cast<uint32_t>(_mm_movemask_epi8(block));
     };
     const uint32_t bits = high_bits(text) | high_bits(text + 16) << 16;
-    return bits << (-bytes & 31) == 0;  // the bits of what lies behind the text are shifted out; empty: not shifted
+    return bits << (-bytes & 31);  // the bits of what lies behind the text are shifted out
   }
 #else
   static_cast<void>(end);
 #endif
-  return is_ascii({text, bytes});
+  return is_ascii({text, bytes}) ? 0 : 1;
 }
 
 // What routing_metadata holds for us.
@@ -160,7 +163,7 @@ struct MessageView::Findings {
   uint32_t nil = 0;
   uint32_t twice = 0;
   uint32_t wrong_type = 0;
-  uint32_t beyond_ascii = 0;  // texts that have to be looked at for UTF-8
+  bool maybe_beyond_ascii = false;  // the texts have to be looked at for UTF-8
   bool key_no_text = false;
   bool too_deep = false;
   RoutingMetadata routing_metadata;
@@ -177,22 +180,19 @@ class MessageView::Pass {
   [[gnu::always_inline]] inline const char* run() {
     const Head head = value::read_head(data_, end_);
     const char* at = head.payload;
-    for (uint32_t entries = head.count; entries > 0 && at != nullptr; --entries)
-      at = end_ - at >= room_bytes ? entry<true>(at) : entry<false>(at);
+    for (uint32_t entries = head.count; entries > 0 && at != nullptr; --entries) at = entry(at);
     found_.seen = seen_;
     found_.nil = nil_;
+    found_.twice = twice_;
+    found_.maybe_beyond_ascii = high_bits_ != 0;
     return at;
   }
 
  private:
-  static constexpr ptrdiff_t room_bytes = 96;
-
   // Each of these passes one value. REQUIRES: its first byte is there.
 
   // That of a key that is not read here.
-  template <bool room>
   [[gnu::always_inline]] inline const char* unread(const char* at) {
-    if (room && value::is_short_text(static_cast<unsigned char>(*at))) return at + 1 + (*at & 0x1f);
     const value::End value_end = value::skip_present(at, end_, level_of_fields);
     if (value_end.too_deep) [[unlikely]]
       found_.too_deep = true;
@@ -202,14 +202,13 @@ class MessageView::Pass {
   template <Field field>
   [[gnu::always_inline]] inline const char* note(const char* at, const char* payload, const char* behind) {
     const auto offset = [this](const char* place) { return static_cast<uint32_t>(place - data_); };
-    if ((seen_ & bit(field)) != 0) [[unlikely]]
-      found_.twice |= bit(field);
+    twice_ |= seen_ & bit(field);
     seen_ |= bit(field);
     fields_[index(field)] = {offset(at), offset(payload), offset(behind)};
     return behind;
   }
 
-  template <bool room, Field field>
+  template <Field field>
   [[gnu::always_inline]] inline const char* text(const char* at) {
     const unsigned tag = static_cast<unsigned char>(*at);
     if (tag == value::nil_tag) {
@@ -218,20 +217,21 @@ class MessageView::Pass {
     }
     Head head{Type::text, tag & 0x1f, at + 1};
     if (!value::is_short_text(tag)) [[unlikely]] {
-      head = value::read_head(at, end_);
+      head = tag == value::text_1_tag && end_ - at >= 2 ? Head{Type::text, static_cast<unsigned char>(at[1]), at + 2}
+                                                        : value::read_head(at, end_);
       if (head.type != Type::text) {
         if (head.payload == nullptr) return nullptr;
         found_.wrong_type |= bit(field);
-        const char* const behind = unread<room>(at);
+        const char* const behind = unread(at);
         return behind == nullptr ? nullptr : note<field>(at, head.payload, behind);
       }
     }
-    if (!room && static_cast<size_t>(end_ - head.payload) < head.count) return nullptr;
-    if (!is_ascii_before<room>(head.payload, head.count, end_)) found_.beyond_ascii |= bit(field);
+    if (static_cast<size_t>(end_ - head.payload) < head.count) return nullptr;
+    if (!is_compared(field)) high_bits_ |= high_bits_before(head.payload, head.count, end_);
     return note<field>(at, head.payload, head.payload + head.count);
   }
 
-  template <bool room, Field field>
+  template <Field field>
   [[gnu::always_inline]] inline const char* map(const char* at) {
     const unsigned tag = static_cast<unsigned char>(*at);
     if (tag == value::nil_tag) {
@@ -248,7 +248,7 @@ class MessageView::Pass {
       behind = found_.routing_metadata.end.behind;
     } else {
       if (head.type != Type::map) found_.wrong_type |= bit(field);
-      behind = unread<room>(at);
+      behind = unread(at);
     }
     return behind == nullptr ? nullptr : note<field>(at, head.payload, behind);
   }
@@ -258,63 +258,60 @@ class MessageView::Pass {
 
   // A key as long as these: one of them, or none that is read here. Names are constants, so a comparison is a few
   // words.
-  template <bool room, Field field, Field... others>
+  template <Field field, Field... others>
   [[gnu::always_inline]] inline const char* one_of(const char* key) {
     constexpr std::string_view name = rows[index(field)].key;
-    if (!room && !has_value(key, name.size())) return nullptr;
+    if (!has_value(key, name.size())) return nullptr;
     static_assert(name.size() >= 4 && name.size() <= 16);
     if (equals(key, name)) [[likely]] {
-      if constexpr ((bit(field) & maps) != 0) return map<room, field>(key + name.size());
-      return text<room, field>(key + name.size());
+      if constexpr ((bit(field) & maps) != 0) return map<field>(key + name.size());
+      return text<field>(key + name.size());
     }
-    if constexpr (sizeof...(others) > 0) return one_of<room, others...>(key);
-    return unread<room>(key + name.size());
+    if constexpr (sizeof...(others) > 0) return one_of<others...>(key);
+    return unread(key + name.size());
   }
 
-  template <bool room>
   [[gnu::always_inline]] inline const char* none_of(const char* key, size_t key_bytes) {
-    return room || has_value(key, key_bytes) ? unread<room>(key + key_bytes) : nullptr;
+    return has_value(key, key_bytes) ? unread(key + key_bytes) : nullptr;
   }
 
   // One key and its value. Each length of a key is a case of its own, so that the place of the value is a constant away
   // from the key's: the walk over a message is one chain of loads, and this takes half the links out of it. A key with
   // a longer head than it needs comes round a second time, as the short one that it could have been.
-  template <bool room>
   [[gnu::always_inline]] inline const char* entry(const char* at) {
-    if (!room && at >= end_) return nullptr;
+    if (at >= end_) return nullptr;
     const char* key = at + 1;
     unsigned tag = static_cast<unsigned char>(*at);
     while (true) {
       switch (tag) {
         case short_text(5):
-          return none_of<room>(key, 5);
+          return none_of(key, 5);
         case short_text(7):
-          return one_of<room, Field::to_addr, Field::content>(key);
+          return one_of<Field::to_addr, Field::content>(key);
         case short_text(8):
-          return one_of<room, Field::event_id>(key);
+          return one_of<Field::event_id>(key);
         case short_text(9):
-          return one_of<room, Field::from_addr>(key);
+          return one_of<Field::from_addr>(key);
         case short_text(10):
-          return one_of<room, Field::message_id, Field::event_type>(key);
+          return one_of<Field::message_id, Field::event_type>(key);
         case short_text(11):
-          return one_of<room, Field::in_reply_to>(key);
+          return one_of<Field::in_reply_to>(key);
         case short_text(12):
-          return one_of<room, Field::message_type>(key);
+          return one_of<Field::message_type>(key);
         case short_text(13):
-          return none_of<room>(key, 13);
+          return none_of(key, 13);
         case short_text(14):
-          return one_of<room, Field::transport_name>(key);
+          return one_of<Field::transport_name>(key);
         case short_text(15):
-          return one_of<room, Field::helper_metadata, Field::user_message_id>(key);
+          return one_of<Field::helper_metadata, Field::user_message_id>(key);
         case short_text(16):
-          return one_of<room, Field::routing_metadata>(key);
+          return one_of<Field::routing_metadata>(key);
         case short_text(18):
-          return none_of<room>(key, 18);
+          return none_of(key, 18);
         default:
           break;
       }
-      if (value::is_short_text(tag)) return none_of<room>(key, tag & 0x1f);
-      if (room) return entry<false>(at);
+      if (value::is_short_text(tag)) return none_of(key, tag & 0x1f);
       const Head head = value::read_head(at, end_);
       if (head.type != Type::text) {
         found_.key_no_text = true;
@@ -322,7 +319,7 @@ class MessageView::Pass {
         if (key_end.too_deep) found_.too_deep = true;
         return key_end.behind == nullptr ? nullptr : none_of(key_end.behind, 0);
       }
-      if (head.count > 0x1f) return none_of<room>(head.payload, head.count);
+      if (head.count > 0x1f) return none_of(head.payload, head.count);
       key = head.payload;
       tag = short_text(head.count);
     }
@@ -334,6 +331,8 @@ class MessageView::Pass {
   Findings& found_;
   uint32_t seen_ = 0;
   uint32_t nil_ = 0;
+  uint32_t twice_ = 0;
+  uint32_t high_bits_ = 0;
 };
 
 Scan MessageView::broken(std::string_view fault) {
@@ -382,7 +381,8 @@ inline std::string_view MessageView::judge(const Findings& found) {
   if (found.routing_metadata.wrong_type) return "endpoint_name is no text";
   for (uint32_t unread = found.seen & ~judged; unread != 0; unread &= unread - 1) fields_[index(lowest(unread))] = {};
   present_ = static_cast<uint16_t>(present & judged);
-  for (uint32_t texts = found.beyond_ascii & judged; texts != 0; texts &= texts - 1)
+  const uint32_t texts_to_look_at = found.maybe_beyond_ascii ? present & judged & ~maps : 0;
+  for (uint32_t texts = texts_to_look_at; texts != 0; texts &= texts - 1)
     if (!is_utf8(text(lowest(texts)))) return rows[index(lowest(texts))].no_utf8;
   return judge_values();
 }

@@ -84,7 +84,7 @@ class EndpointBook {
   SenderLedger sender;
   QueueLedger queue;
   std::vector<ConnectionId> instances;
-  bool suspect_waited = false;  // when the last turn ended
+  bool suspect_waited = false;                                 // when the last turn ended
   std::array<std::map<EndpointId, uint64_t>, 2> first_places;  // by kind and sender: the place first delivered last
 
  private:
@@ -148,6 +148,7 @@ struct ConnectionBook {
   bool stranger_asked = false;  // has sent something while not registered
   uint64_t not_registered_ms = 0;
   bool not_registered_said = false;
+  uint32_t stale_welcomes = 0;  // of registrations that ended before there was room to answer their HELLO
   uint32_t pongs_due = 0;
   uint32_t pongs_allowed = 0;  // asked for by a registration that has ended since
 };

@@ -94,6 +94,7 @@ void Model::end(ConnectionId id, Time now) {
   SessionBook& session = *registration.session;
   session.live.reset();
   session.lost_ms = now.monotonic_ms;
+  connection.stale_welcomes += registration.welcomes_due;
   connection.registration.reset();
   connection.pongs_allowed += std::exchange(connection.pongs_due, 0);
   if (session.id.empty()) forget(session);

@@ -26,6 +26,7 @@ void Model::check_turn(const SimulatedLink& link, Time now) {
   // What a lost connection leaves behind is handed out in the turn after.
   if (!gone_this_turn_)
     for (EndpointId id = 0; id < endpoints_.size(); ++id) check_waiting(id, link, now);
+  for (EndpointBook& endpoint : endpoints_) endpoint.suspect_waited = suspect_waits(endpoint, now);
   gone_this_turn_ = false;
 }
 
@@ -54,10 +55,9 @@ void Model::check_answers(ConnectionId id, ConnectionBook& connection, const Sim
 
 // Nothing waits that an instance could have been given.
 void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time now) {
-  EndpointBook& book = endpoints_[endpoint];
+  const EndpointBook& book = endpoints_[endpoint];
   const Copy* first = nullptr;
   const bool suspects = suspect_waits(book, now);
-  book.suspect_waited = suspects;
   for (MessageKind kind : {MessageKind::user_message, MessageKind::event}) {
     for (const auto& [place, copy] : book.waiting(kind)) {
       if (copy->due_ms > now.monotonic_ms || copy->nacked_by != 0) continue;
@@ -75,15 +75,20 @@ void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time n
     // While a suspect waits for an instance to be empty, one that is not may be kept from new work.
     if (suspects && !connection.registration->unsettled.empty()) continue;
     if (can_take(connection, *first))
-      return fail("message " + std::to_string(first->message->serial) + " waits at " + book.settings().name +
-                  " though connection " + std::to_string(id) + " has room");
+      return fail(describe(*first->message) + " waits though connection " + std::to_string(id) +
+                  " has room: " + std::to_string(connection.registration->unsettled.size()) + " of " +
+                  std::to_string(connection.registration->prefetch) + " messages, " +
+                  std::to_string(connection.registration->unsettled_bytes) + " of " +
+                  std::to_string(settings_.max_unsettled_bytes) + " bytes are under way there");
   }
 }
 
 void Model::check_heartbeats(Time now) {
   for (const auto& [id, connection] : connections_) {
     if (!connection.registration || !connection.registration->welcomed) continue;
-    if (now.monotonic_ms - connection.attempt_ms > settings_.heartbeat_ms)
+    // One that had no room when its PING was due is tried again a heartbeat later at the latest.
+    const uint64_t most_ms = settings_.heartbeat_ms * (connection.blocked ? 2 : 1);
+    if (now.monotonic_ms - connection.attempt_ms > most_ms)
       fail("connection " + std::to_string(id) + " has heard nothing for longer than a heartbeat");
   }
 }

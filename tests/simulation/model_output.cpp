@@ -147,6 +147,10 @@ RegistrationBook* Model::speaking_to(ConnectionId to, const char* what) {
 
 void Model::welcome(ConnectionId to, const Welcome& frame, Time now) {
   ConnectionBook& connection = connections_[to];
+  if (connection.stale_welcomes > 0) {
+    --connection.stale_welcomes;
+    return;
+  }
   if (!connection.registration || connection.registration->welcomes_due == 0)
     return fail("WELCOME to connection " + number(to) + ", which did not ask");
   RegistrationBook& registration = *connection.registration;
@@ -278,7 +282,9 @@ std::string Model::describe(const Message& message) const {
   text += " (" + message.draft.id + " from " + settings_.endpoints[message.draft.sender].name + "; copies:";
   if (message.serial < copies_of_.size())
     for (const Copy* copy : copies_of_[message.serial])
-      text += " " + settings_.endpoints[copy->endpoint].name + " " + states[static_cast<size_t>(copy->state)];
+      text += " " + settings_.endpoints[copy->endpoint].name + " " + states[static_cast<size_t>(copy->state)] +
+              " deliveries " + number(copy->deliveries) + " suspicions " + number(copy->suspicions) + " failures " +
+              number(copy->failures) + " due " + number(copy->due_ms) + " handed back by " + number(copy->nacked_by);
   return text + ")";
 }
 
@@ -368,16 +374,21 @@ void Model::check_order(EndpointBook& endpoint, const RegistrationBook& registra
       return fail("message " + number(copy->message->serial) + " is overtaken by one sent later");
     first_place = copy->place;
   }
-  // What a send of this turn has found gone goes back when that turn is done with the endpoint.
-  if (gone_this_turn_) return;
+  // What a send of this turn has found gone goes back when that turn is done with the endpoint; and an instance that
+  // was kept empty for a suspect takes that first.
+  if (gone_this_turn_ || batch.front()->alone()) return;
   auto next = batch.begin();
   for (const auto& [place, copy] : endpoint.waiting(kind)) {
     if (place > last) break;
     if (next != batch.end() && *next == copy) {
       ++next;
     } else if (copy->due_ms <= now.monotonic_ms && !copy->alone() && copy->nacked_by != registration.number) {
-      return fail("message " + number(copy->message->serial) + " was there before and is passed over by " +
-                  number(batch.back()->message->serial));
+      // Nobody waits for one that was handed back by a NACK and finds no room here.
+      const bool fits =
+          registration.unsettled.empty() || registration.unsettled_bytes + copy->bytes <= settings_.max_unsettled_bytes;
+      if (copy->nacked_by != 0 && !fits) continue;
+      return fail(describe(*copy->message) + " was there before and is passed over by " +
+                  describe(*batch.back()->message));
     }
   }
 }

@@ -56,6 +56,7 @@ void SimulatedWorker::say_hello() {
     next_number_ = 1;
     for (Outgoing& outgoing : held_) outgoing.number = next_number_++;
     sent_ = confirmed_ = 0;
+    encode_again();
   }
   ++greetings_;
   Hello hello;
@@ -75,6 +76,15 @@ void SimulatedWorker::say_hello() {
   world_.journal.note("worker says HELLO: worker, connection, confirmed, prefetch", index_, connection_, confirmed_,
                       prefetch_);
   say(header_of(hello));
+}
+
+// What the broker may take for new, though it has it already, gets bytes that differ from the first time: so each copy
+// that the model sees is one that it knows.
+void SimulatedWorker::encode_again() {
+  for (Outgoing& outgoing : held_) {
+    Draft draft = outgoing.message->draft;
+    outgoing.message = &world_.messages.add(std::move(draft), role_ == Role::transport ? name_ : std::string_view());
+  }
 }
 
 void SimulatedWorker::go_offline(uint64_t pause_ms) {

@@ -65,6 +65,7 @@ class SimulatedWorker {
   void connect();
   void say_hello();
   void forget_everything();
+  void encode_again();
   void go_offline(uint64_t pause_ms);
   void say(std::string header, std::string body = {}, size_t parts = 1);
 
@@ -96,7 +97,7 @@ class SimulatedWorker {
   State state_ = State::offline;
   ConnectionId connection_ = 0;
   std::vector<ConnectionId> former_;  // those it took its session over from; the broker ends them
-  uint64_t return_ms_ = 0;  // when it comes back
+  uint64_t return_ms_ = 0;            // when it comes back
   uint64_t heard_ms_ = 0;
   uint64_t greetings_ = 0;  // HELLOs on this connection that are not answered yet
   std::string session_;     // empty: it cannot resume

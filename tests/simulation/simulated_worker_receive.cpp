@@ -44,6 +44,7 @@ void SimulatedWorker::on_welcome(const Welcome& frame) {
   confirmed_ = std::max(confirmed_, frame.last_seq);
   while (!held_.empty() && held_.front().number <= frame.last_seq) held_.pop_front();
   sent_ = held_.empty() ? next_number_ - 1 : held_.front().number - 1;
+  if (frame.last_seq == 0) encode_again();
   refused_ = 0;
   transmitted_ = false;
 }

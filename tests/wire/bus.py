@@ -122,6 +122,7 @@ class Broker:
         self.folder = tempfile.mkdtemp(prefix="signalbox-wire-")
         self.process = None
         self.stopped = False  # by stop(), so by the test
+        self.workers = []
         for _ in range(5):  # somebody may take a free port before the broker binds it
             self.endpoint = "tcp://127.0.0.1:%d" % (port or free_port())
             if self._start(configuration(self.endpoint)):
@@ -195,24 +196,28 @@ class Broker:
                     self.kill()
                     raise AssertionError("the broker does not stop at repeated SIGTERMs; it says:\n" + self.log())
         self.stopped = True
+        for worker in self.workers:
+            worker.socket.close(linger=0)
         self.reader.join(DEADLINE_S)
+        self.process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Worker:
     """One connection. `say`, `settled`, `deliveries` for the honest; `send_frames` and `next` for all else."""
 
-    def __init__(self, bus, routing_id=None):
+    def __init__(self, bus, endpoint=None, **socket_options):
         self.bus = bus
         self.socket = bus.context.socket(zmq.DEALER)
         self.socket.linger = 0
         self.socket.set_hwm(0)
-        if routing_id is not None:
-            self.socket.routing_id = routing_id
+        for name, value in socket_options.items():
+            setattr(self.socket, name, value)
         self.limits = None
         self.next_seq = 1
         self.new_connection()
-        self.socket.connect(bus.endpoint)
+        self.socket.connect(endpoint or bus.endpoint)
+        bus.workers.append(self)
 
     def new_connection(self):
         """Numbers of deliveries begin anew: the broker on the other side has not seen this connection before."""
@@ -411,8 +416,9 @@ class BusTest(unittest.TestCase):
                   "exposed_names": ["app", "other"], "routing_mappings": {"sms": "app", "xmpp": "app"}}
     text = ""  # what stands behind all this in the file
 
-    def start(self, broker=None, endpoints=None, dispatcher=None, endpoint_defaults=None, text=None, port=None):
-        """Starts the broker; what is not given is as the class has it. A value of None in it leaves the key out."""
+    def start(self, broker=None, endpoints=None, dispatcher=None, endpoint_defaults=None, port=None, endpoints_too=()):
+        """Starts the broker; what is not given is as the class has it. A value of None in it leaves the key out.
+        It listens on `endpoints_too` beside the one that workers connect to."""
         brokers = {"heartbeat_ms": HEARTBEAT_MS, "drain_ms": 500, "routing_memory_bytes": 1 << 20,
                    **self.broker, **(broker or {})}
         defaults = {"redeliver_ms": 50, **self.endpoint_defaults, **(endpoint_defaults or {})}
@@ -420,12 +426,13 @@ class BusTest(unittest.TestCase):
         tables += [("endpoints." + name, keys) for name, keys in {**self.endpoints, **(endpoints or {})}.items()]
 
         def configuration(endpoint):
+            listen = {"endpoints": [endpoint, *endpoints_too]} if endpoints_too else {"endpoint": endpoint}
             lines = []
-            for name, keys in [tables[0], ("broker", {"endpoint": endpoint, **brokers})] + tables[1:]:
+            for name, keys in [tables[0], ("broker", {**listen, **brokers})] + tables[1:]:
                 if name:
                     lines.append("\n[%s]" % name)
                 lines += ["%s = %s" % (key, toml(value)) for key, value in keys.items() if value is not None]
-            return "\n".join(lines) + "\n" + (self.text if text is None else text)
+            return "\n".join(lines) + "\n" + self.text
 
         if not hasattr(self, "context"):
             self.context = zmq.Context()
@@ -451,8 +458,8 @@ class BusTest(unittest.TestCase):
             self.assertNotIn(sign, bus.log())
 
     # --- workers -----------------------------------------------------------------------------------------------------
-    def connect(self, routing_id=None):
-        return Worker(self.bus, routing_id)
+    def connect(self, **how):
+        return Worker(self.bus, **how)
 
     def worker(self, role, name, **options):
         worker = self.connect()

@@ -106,6 +106,19 @@ class DeadLetters(BusTest):
         self.assert_ids(got, "m2", "m3")
         self.assert_all(got, True)
 
+    def test_one_that_kills_its_readers_is_dropped(self):
+        self.start(endpoints={"dead_letters": {"max_deliveries": 1}})
+        self.dead(user("m1"))
+        for _ in range(3):
+            letters = self.application("dead_letters")
+            self.assert_ids(letters.deliveries(1), "m1")
+            letters.close()
+        letters = self.application("dead_letters")
+        span(DETECTION_S, "until the broker has noticed the last loss")
+        self.assert_nothing(letters)
+        self.dead(user("m2"))
+        self.assert_ids(letters.deliveries(1), "m2")
+
     def test_a_dispatchers_own(self):
         self.start(dispatcher={"dead_letters": "graveyard"})
         self.dead(user("m1"))

@@ -260,6 +260,52 @@ class Requeueing(Delivering):
         second.nack(1, True)
         self.assert_ids(first.deliveries(1), "m1")
 
+    def test_it_comes_back_if_the_other_instance_takes_nothing(self):
+        worker = self.application()
+        self.filled(1)
+        worker.deliveries(1)
+        self.application(prefetch=0)
+        worker.nack(1, True)
+        self.assert_ids(worker.deliveries(1), "m1")
+
+    def test_it_comes_back_if_the_other_instance_leaves(self):
+        worker = self.application()
+        self.filled(1)
+        worker.deliveries(1)
+        other = self.application(prefetch=0)
+        worker.nack(1, True)
+        other.send(BYE, None)
+        other.expect(BYE)
+        self.assert_ids(worker.deliveries(1), "m1")
+
+    def test_what_waits_to_come_back_may_be_dropped(self):
+        self.start(endpoints={"app": {"max_messages": 3, "overflow": "drop_oldest", "redeliver_ms": 200}})
+        transport, worker = self.transport(), self.application(prefetch=3)
+        transport.settled(transport.say(*users(1, 3)))
+        worker.deliveries(3)
+        worker.nack(1, True)
+        worker.nack(2, True)
+        worker.barrier()
+        transport.settled(transport.say(*users(4, 5)))
+        self.assert_ids(worker.deliveries(2), "m4", "m5")
+        worker.ack(5)
+        worker.send(BYE, None)
+        worker.expect(BYE)
+        span(0.4, "until what was requeued would have come back")
+        self.assert_nothing(self.application())
+
+    def test_those_that_wait_to_come_back_keep_their_order(self):
+        self.start(endpoint_defaults={"redeliver_ms": 100})
+        self.filled(6)
+        worker = self.application(prefetch=6)
+        worker.deliveries(6)
+        for seq in (5, 3, 1):
+            worker.nack(seq, True)
+        worker.send(BYE, None)
+        worker.expect(BYE)
+        span(0.3, "until all may be delivered again")
+        self.assert_ids(self.application().deliveries(6), "m1", "m2", "m3", "m4", "m5", "m6")
+
     def test_a_reason_is_text_or_nil_and_requeue_a_bool(self):
         for frame in ((NACK, 1), (NACK, 1, None), (NACK, 1, 7, True), (NACK, 1, b"x", True), (NACK, 1, ["x"], True),
                       (NACK, 1, "x", 1), (NACK, 1, "x", None), (NACK, 1, "x", "true"), (NACK, None, "x", True),

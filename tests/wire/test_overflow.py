@@ -86,6 +86,33 @@ class Block(BusTest):
         worker.settled(8)
         self.assertEqual(worker.refused, 8)
 
+    def test_a_sender_that_leaves_while_it_waits(self):
+        """What it is not told any more is kept all the same, and what is freed later is freed for others."""
+        for leave in (lambda worker: worker.close(), lambda worker: worker.send(BYE, None),
+                      lambda worker: worker.send(SEND, 99, body=b"")):
+            worker, application = self.transport(), self.application(prefetch=0)
+            worker.say(*users(1, 8))
+            worker.settled(5)
+            leave(worker)
+            second = self.transport("xmpp")
+            second.say(user("m9"))
+            self.assert_nothing(second)
+            application.send(FLOW, 9)
+            self.assert_ids(application.deliveries(9), *["m%d" % n for n in range(1, 10)])
+            application.ack(9)
+            self.assertEqual(second.settled(1), [])
+            application.send(BYE, None)
+            application.expect(BYE)
+
+    def test_a_sender_that_leaves_is_told_what_its_bye_settles(self):
+        worker, application = self.transport(), self.application()
+        worker.say(*users(1, 8))
+        application.deliveries(8)
+        worker.send(BYE, None)
+        application.ack(8)
+        worker.expect(BYE)
+        self.assertLessEqual(5, worker.confirmed)
+
     def test_a_name_that_nobody_slows_is_not_slowed(self):
         self.start(dispatcher={"routing_mappings": {"sms": "app", "xmpp": "other"}})
         slow, quick = self.transport(), self.transport("xmpp")

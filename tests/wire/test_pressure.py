@@ -31,16 +31,8 @@ class Pressure(BusTest):
 
     def deaf(self):
         """A connection whose owner reads nothing unless asked to, and whose buffers are small."""
-        worker = self.connect()
-        worker.socket.close(linger=0)
-        worker.socket = self.context.socket(zmq.DEALER)
-        worker.socket.linger = 0
-        worker.socket.rcvhwm = 1
-        worker.socket.sndhwm = 1
-        worker.socket.rcvbuf = 4096
-        worker.socket.sndtimeo = 2000  # the broker never stops reading for longer
-        worker.socket.connect(self.bus.endpoint)
-        return worker
+        # A send that the broker does not read in two seconds fails: it never stops reading for longer.
+        return self.connect(rcvhwm=1, sndhwm=1, rcvbuf=4096, sndtimeo=2000)
 
     def flood(self, worker, *frames, count):
         """Sends those frames over and over while others work; what the broker grew by."""

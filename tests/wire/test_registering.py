@@ -1,9 +1,10 @@
 """Section 3: what HELLO may say, and what answers it."""
 
+import os
+import subprocess
+import tempfile
 import time
 import unittest
-
-import msgpack
 
 from bus import *
 
@@ -154,6 +155,26 @@ class Refused(BusTest):
         first.send(BYE, None)
         first.expect(BYE)
         third.register("application", "app")
+
+
+class Listening(BusTest):
+    def test_on_several_endpoints_at_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = "ipc://%s/socket" % folder
+            bus = self.start(endpoints_too=[path])
+            self.assertIn(path, bus.log())
+            transport, application = self.connect(endpoint=path), self.application()
+            transport.register("transport", "sms")
+            transport.settled(transport.say(user("m1")))
+            self.assert_ids(application.deliveries(1), "m1")
+
+    def test_an_endpoint_that_is_taken(self):
+        bus = self.start()
+        second = subprocess.run([bus.program, "serve", os.path.join(bus.folder, "broker.toml")], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, timeout=DEADLINE_S)
+        self.assertEqual(second.returncode, 1, second.stdout)
+        self.assertIn(bus.endpoint.encode(), second.stdout)
+        self.application()
 
 
 class Prefetch(BusTest):

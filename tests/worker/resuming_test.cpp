@@ -15,7 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 using test::numbered;
 using test::patience;
-using test::split;
 using test::work_until;
 using test::WorkerTest;
 using State = Worker::State;
