@@ -48,7 +48,7 @@ constexpr NumberKey<EndpointSettings> endpoint_numbers[] = {
     {"block_ms", &EndpointSettings::block_ms, 0, day_ms},
     {"redeliver_ms", &EndpointSettings::redeliver_ms, 1, limits::redeliver_ms_max},
 };
-constexpr uint64_t max_deliveries_most = 1'000'000;
+constexpr uint64_t max_deliveries_most = 255;  // failures are counted in a byte beside each message
 
 void add_endpoint(const Setting& item, Configuration& configuration, FaultList& faults) {
   if (!check_type(item, Setting::Type::text, "a string such as \"tcp://127.0.0.1:5570\"", faults)) return;

@@ -1,4 +1,5 @@
-// The codes that ERROR and REFUSE carry (protocol page, section 7). One enum value a fault; its text on the wire is here alone.
+// The codes that ERROR and REFUSE carry (protocol page, section 7). One enum value a fault; its text on the wire is
+// here alone.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // The header frames of the protocol, both ways: parsing what a peer sent, writing what we send.
 //
-// A header is one MessagePack array [type, …]. Elements past those known are ignored, bytes after the array are malformed.
+// A header is one MessagePack array [type, …]. Elements past those known are ignored, bytes after the array are
+// malformed.
 // Parsing borrows: every Bytes in a parsed frame points into the header it was parsed from.
 //
 // Thread: any; no state.
@@ -36,7 +37,7 @@ enum class FrameType : uint8_t {
 };
 
 struct Hello {
-  uint64_t version = 1;  // where it is not 1, nothing else was read
+  uint64_t version = 1;      // where it is not 1, nothing else was read
   std::optional<Role> role;  // always set in version 1
   Bytes name;
   Bytes session;  // 16 bytes, or empty: none
@@ -131,13 +132,15 @@ using WorkerFrame = std::variant<Hello, Send, Ack, Nack, Flow, Ping, Pong, Bye>;
 using BrokerFrame = std::variant<Welcome, Deliver, Confirm, Refuse, ErrorFrame, Ping, Pong, Bye>;
 
 // What a worker sent; empty: ERROR malformed. `max_also` bounds the length of an ACK's `also` (limits.max_prefetch).
-// A HELLO whose name is no legal name parses (the answer is unknown_endpoint), one whose role is neither of the two does not.
+// A HELLO whose name is no legal name parses (the answer is unknown_endpoint), one whose role is neither of the two
+// does not. A BYE may leave its reason out; an option of HELLO that is nil is as if left out.
 [[nodiscard]] std::optional<WorkerFrame> parse_worker_frame(Bytes header, uint64_t max_also);
 
-// What the broker sent; empty: not a frame of this protocol.
+// What the broker sent; empty: not a frame of this protocol. Limits that WELCOME leaves out have their defaults.
 [[nodiscard]] std::optional<BrokerFrame> parse_broker_frame(Bytes header);
 
 // Replace `out` by the encoded header. `out` keeps its capacity, so a reused one allocates nothing.
+// REQUIRES: a role. Options at their defaults are left out.
 void write(std::string& out, const Hello& frame);
 void write(std::string& out, const Send& frame);
 // ACK's `also` as plain numbers (may be empty: the element is left out).

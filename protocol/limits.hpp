@@ -1,7 +1,8 @@
 // Every maximum that holds, and every default that WELCOME or the configuration names.
 //
 // Units stand in the names. What a peer can make grow is bounded by one of these; where two depend on each other a
-// static_assert says how. Settings that an operator may change have their default here, and the range in which they may lie.
+// static_assert says how. Settings that an operator may change have their default here, and the range in which they may
+// lie.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +15,13 @@ inline constexpr uint64_t mebibyte = 1024 * kibibyte;
 
 // The wire (protocol page, sections 2, 3 and 7).
 inline constexpr uint64_t protocol_version = 1;
-inline constexpr uint32_t nesting_levels_max = 32;     // the top-level map or array is level 1
-inline constexpr size_t name_bytes_max = 255;          // endpoint names
-inline constexpr size_t message_id_bytes_max = 255;    // message_id, user_message_id
-inline constexpr size_t peer_text_bytes_max = 255;     // client, instance, reasons: cut there
+inline constexpr uint32_t nesting_levels_max = 32;   // the top-level map or array is level 1
+inline constexpr size_t name_bytes_max = 255;        // endpoint names
+inline constexpr size_t message_id_bytes_max = 255;  // message_id, user_message_id
+inline constexpr size_t peer_text_bytes_max = 255;   // client, instance, reasons: cut there
 inline constexpr size_t session_id_bytes = 16;
-inline constexpr size_t header_bytes_max = 1 * mebibyte;  // the longest legal ACK lies below it, see below
-inline constexpr uint64_t oversize_grace_bytes = 64 * kibibyte;  // above max_batch_bytes: ERROR; above that too: cut off
+inline constexpr size_t header_bytes_max = 1 * mebibyte;         // the longest legal ACK lies below it, see below
+inline constexpr uint64_t oversize_grace_bytes = 64 * kibibyte;  // over max_batch_bytes: ERROR; over that too: cut off
 
 // Defaults of what WELCOME announces.
 inline constexpr uint64_t heartbeat_ms = 5000;

@@ -65,9 +65,6 @@ constexpr uint32_t required_of_user_message = bits(Field::message_type, Field::m
 constexpr uint32_t required_of_event =
     bits(Field::message_type, Field::user_message_id, Field::event_id, Field::event_type);
 
-// Its text is compared with constants, which are ASCII.
-constexpr bool is_compared(Field field) { return field == Field::message_type || field == Field::event_type; }
-
 constexpr uint32_t level_of_fields = 2;           // the message's own map is level 1
 constexpr uint32_t level_of_routing_entries = 3;  // values within routing_metadata
 
@@ -99,10 +96,9 @@ Field lowest(uint32_t mask) {
   return static_cast<Field>(std::countr_zero(mask));
 }
 
-// Not 0 where a byte of the `bytes` at `text` has its high bit set; or where there are none, which costs less than to ask.
-// Texts of up to 32 bytes are most of those that routing reads, and are tested at once, whatever their length, where as
-// much may be read before `end`.
-inline uint32_t high_bits_before(const char* text, size_t bytes, const char* end) {
+// No byte of the `bytes` at `text` has its high bit set; false negatives are allowed. Texts of up to 32 bytes are most
+// of those that routing reads, and are tested at once, whatever their length, where as much may be read before `end`.
+inline bool is_ascii_before(const char* text, size_t bytes, const char* end) {
 #ifdef __SSE2__
   if (bytes <= 32 && end - text >= 32) {
     const auto high_bits = [](const char* at) {
@@ -111,12 +107,12 @@ inline uint32_t high_bits_before(const char* text, size_t bytes, const char* end
       return static_cast<uint32_t>(_mm_movemask_epi8(block));
     };
     const uint32_t bits = high_bits(text) | high_bits(text + 16) << 16;
-    return bits << (-bytes & 31);  // the bits of what lies behind the text are shifted out
+    return bits << (-bytes & 31) == 0;  // the bits of what lies behind the text are shifted out; empty: not shifted
   }
 #else
   static_cast<void>(end);
 #endif
-  return is_ascii({text, bytes}) ? 0 : 1;
+  return is_ascii({text, bytes});
 }
 
 // What routing_metadata holds for us.
@@ -163,7 +159,7 @@ struct MessageView::Findings {
   uint32_t nil = 0;
   uint32_t twice = 0;
   uint32_t wrong_type = 0;
-  bool maybe_beyond_ascii = false;  // the texts have to be looked at for UTF-8
+  uint32_t beyond_ascii = 0;  // texts that have to be looked at for UTF-8
   bool key_no_text = false;
   bool too_deep = false;
   RoutingMetadata routing_metadata;
@@ -183,8 +179,6 @@ class MessageView::Pass {
     for (uint32_t entries = head.count; entries > 0 && at != nullptr; --entries) at = entry(at);
     found_.seen = seen_;
     found_.nil = nil_;
-    found_.twice = twice_;
-    found_.maybe_beyond_ascii = high_bits_ != 0;
     return at;
   }
 
@@ -202,7 +196,8 @@ class MessageView::Pass {
   template <Field field>
   [[gnu::always_inline]] inline const char* note(const char* at, const char* payload, const char* behind) {
     const auto offset = [this](const char* place) { return static_cast<uint32_t>(place - data_); };
-    twice_ |= seen_ & bit(field);
+    if ((seen_ & bit(field)) != 0) [[unlikely]]
+      found_.twice |= bit(field);
     seen_ |= bit(field);
     fields_[index(field)] = {offset(at), offset(payload), offset(behind)};
     return behind;
@@ -227,7 +222,7 @@ class MessageView::Pass {
       }
     }
     if (static_cast<size_t>(end_ - head.payload) < head.count) return nullptr;
-    if (!is_compared(field)) high_bits_ |= high_bits_before(head.payload, head.count, end_);
+    if (!is_ascii_before(head.payload, head.count, end_)) found_.beyond_ascii |= bit(field);
     return note<field>(at, head.payload, head.payload + head.count);
   }
 
@@ -331,8 +326,6 @@ class MessageView::Pass {
   Findings& found_;
   uint32_t seen_ = 0;
   uint32_t nil_ = 0;
-  uint32_t twice_ = 0;
-  uint32_t high_bits_ = 0;
 };
 
 Scan MessageView::broken(std::string_view fault) {
@@ -381,8 +374,7 @@ inline std::string_view MessageView::judge(const Findings& found) {
   if (found.routing_metadata.wrong_type) return "endpoint_name is no text";
   for (uint32_t unread = found.seen & ~judged; unread != 0; unread &= unread - 1) fields_[index(lowest(unread))] = {};
   present_ = static_cast<uint16_t>(present & judged);
-  const uint32_t texts_to_look_at = found.maybe_beyond_ascii ? present & judged & ~maps : 0;
-  for (uint32_t texts = texts_to_look_at; texts != 0; texts &= texts - 1)
+  for (uint32_t texts = found.beyond_ascii & judged; texts != 0; texts &= texts - 1)
     if (!is_utf8(text(lowest(texts)))) return rows[index(lowest(texts))].no_utf8;
   return judge_values();
 }

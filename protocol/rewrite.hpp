@@ -1,10 +1,12 @@
-// Changing one field of an encoded message in place: splice the value, leave every other byte and the order as they were.
+// Changing one field of an encoded message in place: splice the value, leave every other byte and the order as they
+// were.
 //
 // A rewrite puts a nil field's value in its place and adds an absent field at the end of its map; a map that grows past
 // what its header can count gets the next wider one. Nested maps are reached by a path of keys; a map missing on the
 // way (absent or nil) is added.
 //
-// Thread: any; no state. Errors: a path that runs into a value of another type leaves the message unchanged and says so.
+// Thread: any; no state. Errors: a path that runs into a value of another type leaves the message unchanged and says
+// so.
 // Bounds: Edit::path_keys_max keys deep; what a rewrite adds is not counted against max_message_bytes.
 // Tested by rewrite_test.cpp, fuzz_rewrite.cpp.
 #pragma once
@@ -33,8 +35,9 @@ struct Edit {
   Bytes value;                                         // MessagePack
 };
 
-// Applies `edit` to `message`, which holds exactly one well-formed map. False: unchanged, since the path, or the value
-// there, has another type than the operation needs.
+// Applies `edit` to `message`, which holds exactly one well-formed map; edit.value does not point into it. Of a key that
+// is given twice the first changes; a pop where nothing is, or nil, changes nothing and is true. False: unchanged, since
+// the path, or the value there, has another type than the operation needs.
 [[nodiscard]] bool rewrite(std::string& message, const Edit& edit);
 
 // Appends `text` as a MessagePack str.

@@ -26,8 +26,8 @@ last_line() {
 }
 
 # step NAME COMMAND…: runs the command with its output in build/logs, and says in one line how it went. A terminal sees
-# the log's last line while it grows; a failure shows the log's tail. The command gets a process group of its own, so
-# that an interrupt ends all of it.
+# the log's last line while it grows; a failure shows the log's last lines, $log_lines of them if that is set. The
+# command gets a process group of its own, so that an interrupt ends all of it.
 step() {
   local name=$1 log="$logs/${1//[^a-zA-Z0-9]/-}.log" status=0 begin=$SECONDS child
   shift
@@ -49,8 +49,8 @@ step() {
   if [ "$status" = 0 ]; then
     say "${green}ok${reset}    $name  ${dim}$((SECONDS - begin)) s${reset}"
   else
-    say "${red}failed${reset}  $name  ${dim}$((SECONDS - begin)) s${reset}  (exit code $status; the end of $log:)"
-    tail -n "${SIGNALBOX_LOG_LINES:-60}" "$log" | sed 's/^/    /'
+    say "${red}failed${reset}  $name  ${dim}$((SECONDS - begin)) s${reset}  (exit code $status, $log)"
+    tail -n "${log_lines:-60}" "$log" | cut -c 1-200 | sed 's/^/    /'
   fi
   return "$status"
 }

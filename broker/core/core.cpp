@@ -22,16 +22,19 @@ uint64_t claimed_type(Bytes header) {
   if (first == 0xdc) at = 3;
   if (first == 0xdd) at = 5;
   if (at == 0 || header.size() <= at) return 0;
-  const auto type = static_cast<unsigned char>(header[at]);
-  if (type <= 0x7f) return type;
-  const size_t width = type == 0xcc ? 1 : type == 0xcd ? 2 : type == 0xce ? 4 : type == 0xcf ? 8 : 0;
-  return width != 0 && header.size() > at + width ? static_cast<unsigned char>(header[at + width]) : 0;
+  const auto tag = static_cast<unsigned char>(header[at]);
+  if (tag <= 0x7f) return tag;
+  const size_t width = tag == 0xcc ? 1 : tag == 0xcd ? 2 : tag == 0xce ? 4 : tag == 0xcf ? 8 : 0;
+  if (header.size() <= at + width) return 0;
+  uint64_t type = 0;
+  for (size_t i = 1; i <= width; ++i) type = type << 8 | static_cast<unsigned char>(header[at + i]);
+  return type;
 }
 
 }  // namespace
 
-Endpoint::Endpoint(const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store)
-    : settings(endpoint_settings), queue(endpoint_settings, pool, store) {
+Endpoint::Endpoint(EndpointId number, const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store)
+    : id(number), settings(endpoint_settings), queue(endpoint_settings, pool, store) {
   append_text(encoded_name, endpoint_settings.name);
 }
 
@@ -39,8 +42,9 @@ Core::State::State(Settings all_settings, Output& to)
     : settings(std::move(all_settings)), output(to), memory(settings.routing_memory_bytes, settings.hash_secret) {
   SIGNALBOX_ASSERT(settings.endpoints.size() <= limits::endpoints_max, "the configuration bounds the endpoints");
   for (const EndpointSettings& endpoint : settings.endpoints) {
-    endpoint_ids.emplace(endpoint.name, static_cast<EndpointId>(endpoints.size()));
-    endpoints.emplace_back(endpoint, pool, store);
+    const auto id = static_cast<EndpointId>(endpoints.size());
+    endpoint_ids.emplace(endpoint.name, id);
+    endpoints.emplace_back(id, endpoint, pool, store);
   }
 }
 
@@ -57,8 +61,8 @@ void Core::State::frame(ConnectionId from, std::string_view peer_key, Bytes head
   Connection* const connection = known != connections.end() ? &known->second : nullptr;
   if (connection != nullptr) {
     if (connection->gone) return;
-    // "Later" may be now: whoever sends is alive, and may have read what filled the way to it.
-    if (connection->blocked) unblock(*connection);
+    // "Later" may be now: whoever sends is alive, and may have read what filled the way to it. Once a millisecond.
+    if (connection->blocked && connection->tried_at_ms != now.monotonic_ms) unblock(*connection);
   }
   std::optional<WorkerFrame> frame;
   if (parts > 0 && header.size() <= limits::header_bytes_max) frame = parse_worker_frame(header, settings.max_prefetch);
@@ -113,6 +117,7 @@ void Core::State::registered_frame(Connection& connection, const WorkerFrame& fr
       return;
     }
     session.prefetch = flow->prefetch;
+    rank(session);
     mark_dirty(session.endpoint);
   } else if (std::holds_alternative<Ping>(frame)) {
     write(header_, Pong{});
@@ -137,7 +142,10 @@ bool Core::State::took(Connection& connection, Output::Result result) {
       return true;
     case Output::Result::blocked:
       connection.blocked = true;
-      blocked_.push_back(connection.id);
+      connection.tried_at_ms = now.monotonic_ms;
+      if (!connection.listed_blocked) blocked_.push_back(connection.id);
+      connection.listed_blocked = true;
+      rank_at(connection);
       return false;
     case Output::Result::gone:
       went(connection);
@@ -150,6 +158,7 @@ void Core::State::send_or_keep(Connection& connection, Bytes header) {
   if (connection.waiting.empty() && send_header(connection, header)) return;
   if (connection.gone) return;
   connection.waiting.push_back(std::string(header));
+  rank_at(connection);
   if (connection.waiting.size() > waiting_headers_max) went(connection);
 }
 
@@ -165,6 +174,7 @@ void Core::State::unblock(Connection& connection) {
     connection.pong_due = false;
   }
   if (connection.session == nullptr) return;
+  rank(*connection.session);
   mark_dirty(connection.session->endpoint);
   confirm_later(*connection.session);
 }
@@ -173,6 +183,7 @@ void Core::State::went(Connection& connection) {
   if (connection.gone) return;
   connection.gone = true;
   gone_.push_back(connection.id);
+  rank_at(connection);
 }
 
 void Core::State::fail(Connection& connection, ErrorCode code, std::string_view text) {
@@ -221,7 +232,9 @@ void Core::State::flush() {
     again.swap(blocked_);
     for (const ConnectionId id : again) {
       const auto it = connections.find(id);
-      if (it != connections.end() && it->second.blocked && !it->second.gone) unblock(it->second);
+      if (it == connections.end()) continue;
+      it->second.listed_blocked = false;
+      if (it->second.blocked && !it->second.gone) unblock(it->second);
     }
   }
   do {
@@ -258,14 +271,20 @@ void Core::State::tick() {
 }
 
 void Core::State::probe_idle() {
-  write(header_, Ping{});
   while (!idle.empty() && now.monotonic_ms - idle.front()->last_sent_ms >= settings.heartbeat_ms) {
     Connection& connection = *idle.front();
     // Whether it leaves or not, this connection has had its turn; one that has gone makes itself known here.
     connection.last_sent_ms = now.monotonic_ms;
     idle.splice(idle.end(), idle, connection.idle_place);
-    send_header(connection, header_);
+    probe(connection);
   }
+}
+
+// A PING, also to one that had no room: that tells whether it is still there, and whether it has room again.
+void Core::State::probe(Connection& connection) {
+  if (connection.gone) return;
+  write(header_, Ping{});
+  if (took(connection, output.send(connection.id, header_, Run())) && connection.blocked) unblock(connection);
 }
 
 void Core::State::check_blocked_queues() {
@@ -280,9 +299,7 @@ void Core::State::check_blocked_queues() {
 void Core::State::forget_lost_sessions() {
   const uint64_t ttl_ms = settings.session_ttl_s * 1000;
   while (!lost.empty() && now.monotonic_ms - lost.front()->lost_at_ms >= ttl_ms) {
-    Session& session = *lost.front();
-    lost.pop_front();
-    forget(session);
+    forget(*lost.front());
   }
 }
 
@@ -337,6 +354,7 @@ void Core::State::check_invariants() const {
       uint64_t unsettled = 0;
       for (size_t i = 0; i < session->deliveries.size(); ++i) unsettled += session->deliveries[i].unsettled;
       SIGNALBOX_ASSERT(unsettled == session->unsettled_messages, "a session counts what it has not settled");
+      SIGNALBOX_ASSERT(session->ranked == could_take(*session), "who could take something is in the set");
       SIGNALBOX_ASSERT(!session->alone || unsettled <= 1, "a suspect travels alone");
       under_way += Count{session->unsettled_messages, session->unsettled_bytes};
     }

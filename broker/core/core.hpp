@@ -31,11 +31,11 @@ struct Counters {
   uint64_t refusals[7] = {};   // by RefusalCode
   uint64_t registrations = 0;  // ever made
   uint64_t resumed = 0;
+  uint64_t sessions_evicted = 0;  // lost ones that had to make room before session_ttl
   uint64_t connections_lost = 0;
   uint64_t redelivered = 0;     // messages handed out again
   uint64_t ambiguous_ids = 0;   // ids that two senders have used
   uint64_t memory_evicted = 0;  // live routing memory entries pushed out
-  uint64_t pings_unanswerable = 0;
 };
 
 // What one endpoint is doing now.

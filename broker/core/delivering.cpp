@@ -10,15 +10,16 @@ namespace signalbox {
 
 namespace {
 
-// A message that is suspect for the second time travels alone.
-constexpr uint8_t suspicions_to_travel_alone = 2;
+// So many NACKed messages are passed over for one that can go.
+constexpr size_t passed_over_max = 64;
 
-bool travels_alone(const Entry& entry) {
-  return entry.suspicions >= suspicions_to_travel_alone;
+bool comes_before(const Place& a, const Place& b) {
+  return a.segment->serial != b.segment->serial ? a.segment->serial < b.segment->serial : a.index < b.index;
 }
 
 // "2011-09-21 10:23:54.001234": vumi's date format, UTC.
 std::string date_text(int64_t wall_us) {
+  wall_us = std::max<int64_t>(wall_us, 0);  // a clock that has not been set
   const std::time_t seconds = static_cast<std::time_t>(wall_us / 1'000'000);
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
@@ -41,14 +42,17 @@ void Core::State::mark_dirty(EndpointId id) {
 // --- handing out -----------------------------------------------------------------------------------------------------
 
 void Core::State::deliver(Endpoint& endpoint) {
-  if (endpoint.instances.empty()) return;
   for (bool again = true; again;) {
     endpoint.suspect_waits = false;
     // The two kinds in turn, batch by batch, until neither finds room.
     for (int idle_turns = 0; idle_turns < 2;) {
       const MessageKind kind = endpoint.next_kind;
+      const Turn turn = deliver_one(endpoint, kind);
+      // A large message that waits for bytes to be settled has its turn still: smaller ones of the other kind would
+      // take each byte that comes free, for ever.
+      if (turn == Turn::no_bytes) break;
       endpoint.next_kind = kind == MessageKind::event ? MessageKind::user_message : MessageKind::event;
-      idle_turns = deliver_one(endpoint, kind) ? 0 : idle_turns + 1;
+      idle_turns = turn == Turn::delivered ? 0 : idle_turns + 1;
     }
     // Whoever was kept free for a suspect that has gone elsewhere is free for all.
     again = endpoint.reserved != nullptr && !endpoint.suspect_waits;
@@ -56,68 +60,124 @@ void Core::State::deliver(Endpoint& endpoint) {
   }
 }
 
-// Hands one batch of one kind to one instance. False: none could go.
-bool Core::State::deliver_one(Endpoint& endpoint, MessageKind kind) {
-  for (Place place = endpoint.queue.first_waiting(kind); place; place = endpoint.queue.next_waiting(kind, place)) {
-    if (Session* session = choose(endpoint, place)) {
-      deliver_to(endpoint, kind, *session, place);
-      return true;  // even if it turned out blocked or gone: then it is not chosen again
+// Hands one batch of one kind to one instance.
+Core::State::Turn Core::State::deliver_one(Endpoint& endpoint, MessageKind kind) {
+  if (endpoint.ready.empty()) return Turn::nothing;
+  Queue& queue = endpoint.queue;
+  Place again = queue.first(kind, Queue::Sort::again);
+  Place suspect = queue.first(kind, Queue::Sort::suspect);
+  Place elsewhere = queue.first(kind, Queue::Sort::elsewhere);
+  const Place first_elsewhere = elsewhere;
+  bool no_bytes = false;
+  for (size_t passed = 0;;) {
+    // What came back goes by its old place; what was never handed out lies behind all of it.
+    Place* next = &again;
+    for (Place* other : {&suspect, &elsewhere})
+      if (*other && (!*next || comes_before(*other, *next))) next = other;
+    const Place place = *next ? *next : queue.fresh(kind);
+    if (!place) break;
+    if (Session* session = choose(endpoint, place.entry(), true, no_bytes)) {
+      if (deliver_to(endpoint, kind, *session, place)) return Turn::delivered;
+      continue;  // blocked, or gone: it is not chosen again
     }
-    // A suspect waits for an idle instance, a NACKed message for another than the one that did not want it; what is
+    // Suspects wait for an idle instance, NACKed messages for another than the one that did not want them; what is
     // behind them goes on. Anything else waits for credit, and so does all behind it.
-    if (travels_alone(place.entry())) {
-      reserve_for_suspect(endpoint);
-    } else if (place.entry().state != Entry::State::elsewhere) {
-      return false;
+    if (travels_alone(place.entry())) reserve_for_suspect(endpoint, place.entry());
+    if (next == &suspect && suspect) {
+      suspect = {};
+    } else if (next == &elsewhere && elsewhere) {
+      elsewhere = ++passed < passed_over_max ? queue.next(kind, Queue::Sort::elsewhere, elsewhere) : Place();
+    } else {
+      return no_bytes ? Turn::no_bytes : Turn::nothing;
+    }
+    if (passed == passed_over_max && !elsewhere) {
+      // So many that the others do not take: better to who NACKed them than to nobody.
+      ++passed;
+      Session* const session = choose(endpoint, first_elsewhere.entry(), false, no_bytes);
+      if (session != nullptr && deliver_to(endpoint, kind, *session, first_elsewhere)) return Turn::delivered;
     }
   }
-  return false;
+  return Turn::nothing;
 }
 
-// The instance that may take the message at `place`: the one with the most free prefetch, of equals the one served
-// longest ago.
-Session* Core::State::choose(Endpoint& endpoint, const Place& place) {
-  const Entry& entry = place.entry();
+bool Core::State::could_take(const Session& session) {
+  const Connection* const connection = session.connection;
+  return connection != nullptr && connection->session == &session && !connection->blocked && !connection->gone &&
+         connection->waiting.empty() && !session.alone && session.unsettled_messages < session.prefetch;
+}
+
+// Puts the session in its place among those that could take something. Whoever changes what could_take() or the place
+// depend on calls it.
+void Core::State::rank(Session& session) {
+  std::set<Rank>& ready = endpoints[session.endpoint].ready;
+  const bool could = could_take(session);
+  if (!could && !session.ranked) return;
+  const Rank rank{session.prefetch - session.unsettled_messages, session.last_served, session.registration, &session};
+  if (session.ranked) session.rank_node = ready.extract(session.rank);
+  session.ranked = could;
+  if (!could) return;
+  if (session.rank_node.empty()) {
+    session.rank = ready.insert(rank).first;
+  } else {
+    session.rank_node.value() = rank;
+    session.rank = ready.insert(std::move(session.rank_node)).position;
+  }
+}
+
+void Core::State::rank_at(Connection& connection) {
+  if (connection.session != nullptr) rank(*connection.session);
+}
+
+// Whether the message is to go to another registration than the one that NACKed it: there is one that takes messages.
+bool Core::State::shuns(const Endpoint& endpoint, const Entry& entry) {
+  if (entry.state != Entry::State::elsewhere) return false;
+  return std::any_of(endpoint.instances.begin(), endpoint.instances.end(), [&](const Session* session) {
+    return static_cast<uint32_t>(session->registration) != entry.ticket && session->prefetch > 0;
+  });
+}
+
+// The instance that may take the message: the one with the most free prefetch, of equals the one served longest ago.
+// `no_bytes` becomes true where only the bytes unsettled there stood against one.
+Session* Core::State::choose(Endpoint& endpoint, const Entry& entry, bool may_shun, bool& no_bytes) {
   const bool alone = travels_alone(entry);
-  // Not to the registration that NACKed it, if another could ever take it.
-  const auto is_other = [&](const Session* s) {
-    return static_cast<uint32_t>(s->registration) != entry.ticket && s->prefetch > 0;
-  };
-  const bool elsewhere = entry.state == Entry::State::elsewhere &&
-                         std::any_of(endpoint.instances.begin(), endpoint.instances.end(), is_other);
-  Session* best = nullptr;
-  uint64_t best_free = 0;
-  for (Session* session : endpoint.instances) {
-    const Connection& connection = *session->connection;
-    if (connection.blocked || connection.gone || !connection.waiting.empty()) continue;
-    if (session->unsettled_messages >= session->prefetch || session->alone) continue;
+  const bool shunned = may_shun && shuns(endpoint, entry);
+  for (const Rank& rank : endpoint.ready) {
+    Session* const session = rank.session;
     if (alone ? session->unsettled_messages > 0 : session == endpoint.reserved) continue;
-    if (elsewhere && !is_other(session)) continue;
-    if (session->unsettled_messages > 0 && session->unsettled_bytes + entry.size > settings.max_unsettled_bytes)
+    if (shunned && static_cast<uint32_t>(session->registration) == entry.ticket) continue;
+    if (session->unsettled_messages > 0 && session->unsettled_bytes + entry.size > settings.max_unsettled_bytes) {
+      no_bytes = true;
       continue;
-    const uint64_t free = session->prefetch - session->unsettled_messages;
-    if (best == nullptr || free > best_free || (free == best_free && session->last_served < best->last_served)) {
-      best = session;
-      best_free = free;
     }
+    return session;
   }
-  return best;
+  return nullptr;
 }
 
-void Core::State::reserve_for_suspect(Endpoint& endpoint) {
+// Keeps an instance free of other messages, so that it runs dry and the suspect can travel to it alone. One at a time:
+// the first suspect that waits has it.
+void Core::State::reserve_for_suspect(Endpoint& endpoint, const Entry& suspect) {
+  if (endpoint.suspect_waits) return;
   endpoint.suspect_waits = true;
+  const bool shunned = shuns(endpoint, suspect);
+  const auto can_take = [&](const Session& session) {
+    const Connection& connection = *session.connection;
+    return session.prefetch > 0 && !connection.blocked && !connection.gone && connection.waiting.empty() &&
+           !(shunned && static_cast<uint32_t>(session.registration) == suspect.ticket);
+  };
   // It stays the one it is: picking the idlest anew each time might never let any of them run dry.
-  if (endpoint.reserved != nullptr && endpoint.reserved->prefetch > 0) return;
+  if (endpoint.reserved != nullptr && can_take(*endpoint.reserved)) return;
   endpoint.reserved = nullptr;
   for (Session* session : endpoint.instances) {
-    if (session->prefetch == 0) continue;
+    if (!can_take(*session)) continue;
     if (endpoint.reserved == nullptr || session->unsettled_messages < endpoint.reserved->unsettled_messages) {
       endpoint.reserved = session;
     }
   }
 }
 
-void Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& session, Place first) {
+// False: there was no room for it, or nobody there.
+bool Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& session, Place first) {
   Connection& connection = *session.connection;
   const uint64_t bytes_free = session.unsettled_bytes < settings.max_unsettled_bytes
                                   ? settings.max_unsettled_bytes - session.unsettled_bytes
@@ -129,7 +189,7 @@ void Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& sess
   const Seq first_seq = connection.last_delivered + 1;
   write(header_, Deliver{first_seq, redelivered});
   Run run(first.segment->block, {first.segment->block->data() + entry.offset, extent.bytes});
-  if (!took(connection, output.send(connection.id, header_, std::move(run)))) return;
+  if (!took(connection, output.send(connection.id, header_, std::move(run)))) return false;
 
   if (redelivered) counters.redelivered += extent.count;
   session.alone = travels_alone(entry);
@@ -146,6 +206,8 @@ void Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& sess
   endpoint.queue.hand_out(kind, extent, next_ticket_);
   next_ticket_ += extent.count;
   connection.last_delivered += extent.count;
+  rank(session);
+  return true;
 }
 
 // --- settling --------------------------------------------------------------------------------------------------------
@@ -216,6 +278,7 @@ void Core::State::settle(Session& session, DeliveredRun& delivery, Seq from, Seq
 
 void Core::State::settled_some(Session& session) {
   if (session.unsettled_messages == 0) session.alone = false;
+  rank(session);
   // Deliveries that `also` and NACK have emptied stay until `upto` passes them, which may be never: not more than twice
   // as many as there are messages left.
   if (session.deliveries.size() > 2 * session.unsettled_messages + 64) {
@@ -289,7 +352,7 @@ void Core::State::suspect(Session& session, MessageKind kind, Place place, bool 
     return;
   }
   if (!session.id.empty())
-    session.blamed.push_back({place.segment, place.segment->serial, place.index, travelled_alone});
+    session.blamed.push_back({kind, place.segment, place.segment->serial, place.index, travelled_alone});
   endpoint.queue.take_back(kind, place);
 }
 

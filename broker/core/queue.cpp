@@ -1,6 +1,7 @@
 #include "broker/core/queue.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "broker/core/assert.hpp"
@@ -11,9 +12,15 @@ namespace {
 
 constexpr MessageKind kinds[] = {MessageKind::user_message, MessageKind::event};
 
+constexpr Queue::Sort sorts[] = {Queue::Sort::again, Queue::Sort::suspect, Queue::Sort::elsewhere,
+                                 Queue::Sort::delayed};
+
 // A segment of at least this size is re-homed once only an eighth of it is live; below it there is little to win.
 constexpr uint32_t rehome_bytes_min = 4 * limits::kibibyte;
 constexpr uint32_t rehome_fraction = 8;
+
+// An entry stays as long as its segment: so many of them may a straggler pin.
+constexpr size_t segment_messages_max = 256;
 
 constexpr uint8_t saturated = 255;
 
@@ -55,8 +62,15 @@ Queue::~Queue() {
   }
 }
 
-bool Queue::came_back(Entry::State state) {
-  return state == Entry::State::returned || state == Entry::State::elsewhere || state == Entry::State::delayed;
+bool Queue::came_back(const Entry& entry) {
+  return entry.state == Entry::State::returned || entry.state == Entry::State::elsewhere ||
+         entry.state == Entry::State::delayed;
+}
+
+Queue::Sort Queue::sort_of(const Entry& entry) {
+  if (entry.state == Entry::State::delayed) return Sort::delayed;
+  if (entry.state == Entry::State::elsewhere) return Sort::elsewhere;
+  return travels_alone(entry) ? Sort::suspect : Sort::again;
 }
 
 bool Queue::within_limit() const {
@@ -88,7 +102,8 @@ bool Queue::make_room(uint64_t bytes, bool strict) {
 
 void Queue::append(MessageKind kind, Bytes message) {
   SubQueue& queue = sub(kind);
-  if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity) {
+  if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity ||
+      queue.tail->entries.size() >= segment_messages_max) {
     add_segment(queue, message.size());
   }
   Segment& tail = *queue.tail;
@@ -102,7 +117,6 @@ void Queue::append(MessageKind kind, Bytes message) {
   tail.used_bytes += entry.size;
   tail.live_bytes += entry.size;
   ++tail.live;
-  ++queue.waiting;
   ledger_.taken.add(message.size());
   ledger_.waiting.add(message.size());
 }
@@ -120,8 +134,10 @@ void Queue::add_segment(SubQueue& queue, size_t message_bytes) {
   } else {
     queue.segment_bytes = std::max<uint32_t>(queue.segment_bytes / 2, limits::segment_bytes_min);
   }
+  // A block that this many messages of the size at hand will fill, rather than one that they leave half empty.
+  const size_t filled_bytes = std::bit_floor(std::max<size_t>(message_bytes * segment_messages_max, 1));
   Segment* segment = store_.take();
-  segment->block = pool_.take(std::max<size_t>(queue.segment_bytes, message_bytes));
+  segment->block = pool_.take(std::max(std::min<size_t>(queue.segment_bytes, filled_bytes), message_bytes));
   // Entries for as many messages of this size as will fit: growing by doubling would waste up to half.
   segment->entries.reserve(segment->block->capacity / std::max<size_t>(message_bytes, 1) + 1);
   segment->previous = queue.tail;
@@ -151,49 +167,61 @@ void Queue::rehome(Segment* segment) {
   segment->used_bytes = smaller->capacity;  // sealed: nothing is appended behind what was copied
 }
 
-void Queue::skip_done(SubQueue& queue) {
-  Place& fresh = queue.fresh;
+Place Queue::fresh(MessageKind kind) {
+  Place& fresh = sub(kind).fresh;
   while (fresh) {
     const auto& entries = fresh.segment->entries;
     while (fresh.index < entries.size() && entries[fresh.index].state != Entry::State::waiting) ++fresh.index;
-    if (fresh.index < entries.size() || fresh.segment->next == nullptr) return;
+    if (fresh.index < entries.size()) return fresh;
+    if (fresh.segment->next == nullptr) return {};
     fresh = {fresh.segment->next, 0};
-  }
-}
-
-Place Queue::first_of(Segment* segment, uint32_t from, bool delayed_too) {
-  for (uint32_t i = from; i < segment->entries.size(); ++i) {
-    const Entry::State state = segment->entries[i].state;
-    if (came_back(state) && (delayed_too || state != Entry::State::delayed)) return {segment, i};
   }
   return {};
 }
 
-bool Queue::has_waiting(MessageKind kind) const {
-  return sub(kind).waiting > 0;
+Place Queue::find_in(Segment* segment, uint32_t from, Sort sort) {
+  for (uint32_t i = from; i < segment->entries.size(); ++i) {
+    const Entry& entry = segment->entries[i];
+    if (came_back(entry) && sort_of(entry) == sort) return {segment, i};
+  }
+  return {};
 }
 
-Place Queue::first_waiting(MessageKind kind) {
-  SubQueue& queue = sub(kind);
-  if (queue.waiting == 0) return {};
-  if (queue.again > 0) {
-    for (const auto& [serial, segment] : queue.returned) {
-      if (const Place place = first_of(segment, segment->returned_from, false)) return place;
-    }
-  }
-  skip_done(queue);
-  return queue.fresh && queue.fresh.index < queue.fresh.segment->entries.size() ? queue.fresh : Place();
+Place Queue::first(MessageKind kind, Sort sort) const {
+  const auto& segments = sub(kind).by_sort[static_cast<size_t>(sort)];
+  if (segments.empty()) return {};
+  Segment* const segment = segments.begin()->second;
+  return {segment, segment->marks[static_cast<size_t>(sort)].first};
 }
 
-Place Queue::next_waiting(MessageKind kind, Place after) {
-  SubQueue& queue = sub(kind);
-  if (after.entry().state == Entry::State::waiting) return {};  // what was never handed out is never passed over
-  if (const Place place = first_of(after.segment, after.index + 1, false)) return place;
-  for (auto it = queue.returned.upper_bound(after.segment->serial); it != queue.returned.end(); ++it) {
-    if (const Place place = first_of(it->second, it->second->returned_from, false)) return place;
+Place Queue::next(MessageKind kind, Sort sort, Place after) const {
+  if (const Place place = find_in(after.segment, after.index + 1, sort)) return place;
+  const auto& segments = sub(kind).by_sort[static_cast<size_t>(sort)];
+  const auto it = segments.upper_bound(after.segment->serial);
+  if (it == segments.end()) return {};
+  return {it->second, it->second->marks[static_cast<size_t>(sort)].first};
+}
+
+// Notes that the entry came back. REQUIRES: it is in its new state.
+void Queue::mark(SubQueue& queue, Place place) {
+  const auto sort = static_cast<size_t>(sort_of(place.entry()));
+  Segment::Marks& marks = place.segment->marks[sort];
+  if (marks.count++ == 0) {
+    queue.by_sort[sort].emplace(place.segment->serial, place.segment);
+    marks.first = place.index;
+  } else {
+    marks.first = std::min(marks.first, place.index);
   }
-  skip_done(queue);
-  return queue.fresh && queue.fresh.index < queue.fresh.segment->entries.size() ? queue.fresh : Place();
+}
+
+// Forgets it again. REQUIRES: it is of that sort no more.
+void Queue::unmark(SubQueue& queue, Place place, Sort sort) {
+  Segment::Marks& marks = place.segment->marks[static_cast<size_t>(sort)];
+  if (--marks.count == 0) {
+    queue.by_sort[static_cast<size_t>(sort)].erase(place.segment->serial);
+  } else if (marks.first == place.index) {
+    marks.first = find_in(place.segment, place.index + 1, sort).index;
+  }
 }
 
 Extent Queue::extent(Place first, uint64_t messages_max, uint64_t bytes_max) const {
@@ -201,11 +229,11 @@ Extent Queue::extent(Place first, uint64_t messages_max, uint64_t bytes_max) con
   const Entry::State state = first.entry().state;
   Extent extent{first, 1, first.entry().size};
   // Suspects on their own, and what is meant for another instance, go one by one.
-  if (state == Entry::State::elsewhere || first.entry().suspicions >= 2) return extent;
+  if (state == Entry::State::elsewhere || travels_alone(first.entry())) return extent;
   for (uint32_t i = first.index + 1; i < entries.size() && extent.count < messages_max; ++i) {
     const Entry& entry = entries[i];
     const Entry& before = entries[i - 1];
-    if (entry.state != state || entry.suspicions >= 2 || before.offset + before.size != entry.offset) break;
+    if (entry.state != state || travels_alone(entry) || before.offset + before.size != entry.offset) break;
     if (extent.bytes + entry.size > bytes_max) break;
     ++extent.count;
     extent.bytes += entry.size;
@@ -216,36 +244,24 @@ Extent Queue::extent(Place first, uint64_t messages_max, uint64_t bytes_max) con
 void Queue::hand_out(MessageKind kind, const Extent& extent, uint32_t ticket) {
   SubQueue& queue = sub(kind);
   Segment* const segment = extent.first.segment;
-  const bool fresh = extent.first.entry().state == Entry::State::waiting;
   for (uint32_t i = 0; i < extent.count; ++i) {
-    Entry& entry = segment->entries[extent.first.index + i];
+    const Place place{segment, extent.first.index + i};
+    Entry& entry = place.entry();
+    const bool again = came_back(entry);
+    const Sort sort = sort_of(entry);
     entry.state = Entry::State::under_way;
     entry.ticket = ticket + i;
     if (entry.deliveries < saturated) ++entry.deliveries;
+    if (again) {
+      unmark(queue, place, sort);
+    } else {
+      queue.fresh.index = place.index + 1;
+    }
   }
-  queue.waiting -= extent.count;
   ledger_.waiting.messages -= extent.count;
   ledger_.waiting.bytes -= extent.bytes;
   ledger_.under_way.messages += extent.count;
   ledger_.under_way.bytes += extent.bytes;
-  if (fresh) {
-    queue.fresh.index = extent.first.index + extent.count;
-    return;
-  }
-  queue.again -= extent.count;
-  segment->returned -= extent.count;
-  forget_returned(queue, segment);
-}
-
-void Queue::forget_returned(SubQueue& queue, Segment* segment) {
-  if (segment->returned == 0) {
-    queue.returned.erase(segment->serial);
-    segment->returned_from = 0;
-  } else {
-    const Place first = first_of(segment, segment->returned_from, true);
-    SIGNALBOX_ASSERT(first, "a segment's returned messages are not where they should be");
-    segment->returned_from = first.index;
-  }
 }
 
 void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
@@ -253,11 +269,9 @@ void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
   Segment* const segment = place.segment;
   Entry& entry = place.entry();
   const uint64_t size = entry.size;
-  const Entry::State was = entry.state;
-  SIGNALBOX_ASSERT(was != Entry::State::done, "a message is done once");
+  SIGNALBOX_ASSERT(entry.state != Entry::State::done, "a message is done once");
 
-  (was == Entry::State::under_way ? ledger_.under_way : ledger_.waiting).remove(size);
-  if (was != Entry::State::under_way && was != Entry::State::delayed) --queue.waiting;
+  (entry.state == Entry::State::under_way ? ledger_.under_way : ledger_.waiting).remove(size);
   switch (outcome) {
     case Outcome::settled:
       ledger_.settled.add(size);
@@ -272,12 +286,10 @@ void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
       ledger_.dead.add(size);
       break;
   }
+  const bool again = came_back(entry);
+  const Sort sort = sort_of(entry);
   entry.state = Entry::State::done;
-  if (came_back(was)) {
-    if (was != Entry::State::delayed) --queue.again;
-    --segment->returned;
-    forget_returned(queue, segment);
-  }
+  if (again) unmark(queue, place, sort);
   segment->live_bytes -= entry.size;
   if (--segment->live == 0) {
     remove_segment(queue, segment);
@@ -288,13 +300,11 @@ void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
 
 void Queue::take_back(MessageKind kind, Place place) {
   come_back(kind, place, Entry::State::returned);
-  ++sub(kind).waiting;
-  ++sub(kind).again;
 }
 
 void Queue::delay(MessageKind kind, Place place, uint32_t shunned_registration) {
-  come_back(kind, place, Entry::State::delayed);
   place.entry().ticket = shunned_registration;
+  come_back(kind, place, Entry::State::delayed);
 }
 
 void Queue::come_back(MessageKind kind, Place place, Entry::State state) {
@@ -303,40 +313,37 @@ void Queue::come_back(MessageKind kind, Place place, Entry::State state) {
   entry.state = state;
   ledger_.under_way.remove(entry.size);
   ledger_.waiting.add(entry.size);
-  Segment& segment = *place.segment;
-  if (segment.returned++ == 0) {
-    sub(kind).returned.emplace(segment.serial, &segment);
-    segment.returned_from = place.index;
-  } else {
-    segment.returned_from = std::min(segment.returned_from, place.index);
-  }
+  mark(sub(kind), place);
 }
 
 void Queue::make_due(MessageKind kind, Place place) {
   SIGNALBOX_ASSERT(place.entry().state == Entry::State::delayed, "only what is delayed becomes due");
   place.entry().state = Entry::State::elsewhere;
-  ++sub(kind).waiting;
-  ++sub(kind).again;
+  unmark(sub(kind), place, Sort::delayed);
+  mark(sub(kind), place);
+}
+
+void Queue::forgive(MessageKind kind, Place place, bool failed) {
+  Entry& entry = place.entry();
+  const Sort before = sort_of(entry);
+  if (entry.suspicions > 0) --entry.suspicions;
+  if (failed && entry.failures > 0) --entry.failures;
+  if (!came_back(entry) || sort_of(entry) == before) return;
+  unmark(sub(kind), place, before);
+  mark(sub(kind), place);
 }
 
 Place Queue::oldest_waiting(MessageKind& kind) {
   Place oldest;
-  for (const MessageKind candidate : kinds) {
-    SubQueue& queue = sub(candidate);
-    Place place;
-    if (!queue.returned.empty()) {
-      Segment* const segment = queue.returned.begin()->second;
-      place = first_of(segment, segment->returned_from, true);
-    } else {
-      skip_done(queue);
-      if (queue.fresh && queue.fresh.index < queue.fresh.segment->entries.size()) place = queue.fresh;
-    }
-    if (!place) continue;
+  const auto consider = [&](MessageKind candidate, Place place) {
     // Compared as a difference, so that it holds when the 32 bits have wrapped.
-    if (!oldest || static_cast<int32_t>(place.entry().order - oldest.entry().order) < 0) {
-      oldest = place;
-      kind = candidate;
-    }
+    if (!place || (oldest && static_cast<int32_t>(place.entry().order - oldest.entry().order) >= 0)) return;
+    oldest = place;
+    kind = candidate;
+  };
+  for (const MessageKind candidate : kinds) {
+    for (const Sort sort : sorts) consider(candidate, first(candidate, sort));
+    consider(candidate, fresh(candidate));
   }
   SIGNALBOX_ASSERT(oldest, "make_room has checked that there is something to drop");
   return oldest;
@@ -347,8 +354,6 @@ void Queue::check_invariants() const {
   Count under_way;
   for (const MessageKind kind : kinds) {
     const SubQueue& queue = sub(kind);
-    uint32_t ready = 0;
-    uint32_t again = 0;
     bool past_fresh = false;
     uint64_t last_serial = 0;
     for (const Segment* segment = queue.head; segment != nullptr; segment = segment->next) {
@@ -357,7 +362,7 @@ void Queue::check_invariants() const {
       last_serial = segment->serial;
       uint32_t live = 0;
       uint32_t live_bytes = 0;
-      uint32_t returned = 0;
+      std::array<uint32_t, 4> marked{};
       for (uint32_t i = 0; i < segment->entries.size(); ++i) {
         if (queue.fresh.segment == segment && queue.fresh.index == i) past_fresh = true;
         const Entry& entry = segment->entries[i];
@@ -365,21 +370,23 @@ void Queue::check_invariants() const {
         ++live;
         live_bytes += entry.size;
         (entry.state == Entry::State::under_way ? under_way : waiting).add(entry.size);
-        if (came_back(entry.state)) {
-          ++returned;
-          SIGNALBOX_ASSERT(i >= segment->returned_from, "nothing returned lies before the mark");
+        if (came_back(entry)) {
+          const auto sort = static_cast<size_t>(sort_of(entry));
+          if (marked[sort]++ == 0) {
+            SIGNALBOX_ASSERT(segment->marks[sort].first == i, "a segment knows the first of each sort");
+          }
         }
-        if (entry.state != Entry::State::under_way && entry.state != Entry::State::delayed) ++ready;
-        if (entry.state == Entry::State::returned || entry.state == Entry::State::elsewhere) ++again;
         SIGNALBOX_ASSERT((entry.state == Entry::State::waiting) == past_fresh, "the mark parts fresh from handed out");
       }
       if (queue.fresh.segment == segment && queue.fresh.index >= segment->entries.size()) past_fresh = true;
       SIGNALBOX_ASSERT(live == segment->live && live > 0, "a segment counts what is live, and is let go at 0");
       SIGNALBOX_ASSERT(live_bytes == segment->live_bytes, "a segment counts its live bytes");
-      SIGNALBOX_ASSERT(returned == segment->returned, "a segment counts what came back");
-      SIGNALBOX_ASSERT((returned > 0) == (queue.returned.count(segment->serial) == 1), "and is listed for it");
+      for (size_t sort = 0; sort < marked.size(); ++sort) {
+        SIGNALBOX_ASSERT(marked[sort] == segment->marks[sort].count, "a segment counts what came back");
+        SIGNALBOX_ASSERT((marked[sort] > 0) == (queue.by_sort[sort].count(segment->serial) == 1),
+                         "and is listed for it");
+      }
     }
-    SIGNALBOX_ASSERT(ready == queue.waiting && again == queue.again, "a sub-queue counts what could go");
   }
   SIGNALBOX_ASSERT(waiting == ledger_.waiting && under_way == ledger_.under_way, "the ledger says what is there");
   const QueueLedger& l = ledger_;

@@ -15,7 +15,7 @@
 // behind it, for as long as it takes); a list node for each message (an allocation each).
 //
 // Thread: the core's. Owns: its segments and one reference to each of their blocks.
-// Errors: append() says when the queue is full; what to do about it is the caller's.
+// Errors: make_room() says when the queue is full; what to do about it is the caller's.
 // Bounds: max_bytes and max_messages of its endpoint, twice that under Overflow::block.
 // Tested by queue_test.cpp and every simulation.
 #pragma once
@@ -61,10 +61,14 @@ struct Segment {
   uint64_t serial = 0;  // rises along the list, never used twice; tells a segment from a later one at the same address
   Block* block = nullptr;
   uint32_t used_bytes = 0;
-  uint32_t live_bytes = 0;     // of entries not done
-  uint32_t live = 0;           // entries not done
-  uint32_t returned = 0;       // entries returned, elsewhere or delayed
-  uint32_t returned_from = 0;  // no entry before this one is any of these
+  uint32_t live_bytes = 0;  // of entries not done
+  uint32_t live = 0;        // entries not done
+  // Of the entries that came back, by Sort: how many there are, and which is the first.
+  struct Marks {
+    uint32_t count = 0;
+    uint32_t first = 0;
+  };
+  std::array<Marks, 4> marks;
   std::vector<Entry> entries;
 };
 
@@ -79,6 +83,12 @@ class SegmentStore {
   Segment* free_ = nullptr;
   uint64_t last_serial_ = 0;
 };
+
+// A message that is suspect for the second time travels alone.
+inline constexpr uint8_t suspicions_to_travel_alone = 2;
+inline bool travels_alone(const Entry& entry) {
+  return entry.suspicions >= suspicions_to_travel_alone;
+}
 
 // One message's place in a queue. Null segment: none.
 struct Place {
@@ -113,10 +123,18 @@ class Queue {
   // Adds a message at the end. REQUIRES: make_room() said yes.
   void append(MessageKind kind, Bytes message);
 
-  // The first message that waits for delivery, in the order in which they are owed: what came back first, each at its
-  // old place, then what was never handed out. next_waiting() goes on from a place that was passed over.
-  Place first_waiting(MessageKind kind);
-  Place next_waiting(MessageKind kind, Place after);
+  // What came back, sorted by what it waits for, so that many that cannot go now are passed over as one.
+  enum class Sort : uint8_t {
+    again,      // for an instance with room
+    suspect,    // for an idle instance: it travels alone
+    elsewhere,  // for another instance than the one that NACKed it (and an idle one, if it is a suspect as well)
+    delayed,    // until it is due
+  };
+  // The first of a sort, at its old place, and the one of that sort behind a place; none: a null place.
+  Place first(MessageKind kind, Sort sort) const;
+  Place next(MessageKind kind, Sort sort, Place after) const;
+  // The first message that was never handed out.
+  Place fresh(MessageKind kind);
   // From `first` on, as many as may travel with it: end to end, of one sort, within both bounds; the first always goes.
   Extent extent(Place first, uint64_t messages_max, uint64_t bytes_max) const;
   // They are under way now, with tickets from `ticket` on.
@@ -130,6 +148,8 @@ class Queue {
   void delay(MessageKind kind, Place place, uint32_t shunned_registration);
   // A delayed message is due: from now on it is `elsewhere`.
   void make_due(MessageKind kind, Place place);
+  // One suspicion less, and one failure less where `failed`.
+  void forgive(MessageKind kind, Place place, bool failed);
 
   // For what cannot even come in: taken and dropped in one, so that the books show it.
   void count_as_dropped(uint64_t bytes);
@@ -137,31 +157,30 @@ class Queue {
   bool within_limit() const;
   Count held() const { return ledger_.waiting + ledger_.under_way; }
   const QueueLedger& ledger() const { return ledger_; }
-  bool has_waiting(MessageKind kind) const;
   void check_invariants() const;
 
  private:
   struct SubQueue {
     Segment* head = nullptr;
     Segment* tail = nullptr;
-    Place fresh;                            // the first entry never handed out; index may be one past the last
-    uint32_t waiting = 0;                   // entries waiting, returned or elsewhere: what could go now
-    uint32_t again = 0;                     // of these, the returned and elsewhere
-    std::map<uint64_t, Segment*> returned;  // segments with returned > 0, by serial; touched only when things go wrong
+    Place fresh;  // the first entry never handed out; index may be one past the last
     uint32_t segment_bytes = limits::segment_bytes_min;  // of the next segment
+    // The segments that have entries of a sort, by serial. Touched only when things go wrong.
+    std::array<std::map<uint64_t, Segment*>, 4> by_sort;
   };
 
   SubQueue& sub(MessageKind kind) { return subs_[static_cast<size_t>(kind)]; }
   const SubQueue& sub(MessageKind kind) const { return subs_[static_cast<size_t>(kind)]; }
 
-  static bool came_back(Entry::State state);
-  static Place first_of(Segment* segment, uint32_t from, bool delayed_too);
-  static void skip_done(SubQueue& queue);
+  static bool came_back(const Entry& entry);
+  static Sort sort_of(const Entry& entry);
+  static Place find_in(Segment* segment, uint32_t from, Sort sort);
+  static void mark(SubQueue& queue, Place place);
+  static void unmark(SubQueue& queue, Place place, Sort sort);
   void add_segment(SubQueue& queue, size_t message_bytes);
   void remove_segment(SubQueue& queue, Segment* segment);
   void come_back(MessageKind kind, Place place, Entry::State state);
   void rehome(Segment* segment);
-  void forget_returned(SubQueue& queue, Segment* segment);
   // The oldest message of either kind that is not under way.
   Place oldest_waiting(MessageKind& kind);
 

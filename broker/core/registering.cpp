@@ -47,6 +47,12 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   if (live_registrations >= settings.max_registrations) {
     return refuse_hello(ErrorCode::too_many, "max_registrations are registered; come back later");
   }
+  if (session == nullptr && sessions.size() >= settings.max_sessions && !lost.empty()) {
+    // A flood of sessions must not keep everybody else out until they expire; the one that has been lost for longest
+    // goes.
+    ++counters.sessions_evicted;
+    forget(*lost.front());
+  }
   if (session == nullptr && sessions.size() >= settings.max_sessions) {
     return refuse_hello(ErrorCode::too_many, "max_sessions are kept; come back later");
   }
@@ -57,6 +63,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
     session = new_session(hello, peer_key, endpoint);
   } else {
     lost.erase(session->lost_place);
+    session->is_lost = false;
   }
   session->connection = &connection;
   connection.session = session;
@@ -65,11 +72,15 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   session->prefetch = std::min(hello.prefetch, settings.max_prefetch);
   session->client = printable(hello.client);
   session->instance = printable(hello.instance);
-  endpoints[endpoint].instances.push_back(session);
+  session->last_served = 0;
+  // In front: the next newcomer's PING goes first to those that have had none.
+  std::list<Session*>& instances = endpoints[endpoint].instances;
+  session->instance_place = instances.insert(instances.begin(), session);
   ++live_registrations;
   ++counters.registrations;
   if (resumes) resume(*session, hello.confirmed);
   welcome(connection, *session);
+  rank(*session);
   mark_dirty(endpoint);
 }
 
@@ -85,14 +96,16 @@ Connection& Core::State::connection_for(ConnectionId id) {
 }
 
 void Core::State::probe_instances(Endpoint& endpoint) {
-  write(header_, Ping{});
-  for (Session* session : endpoint.instances) {
-    Connection& connection = *session->connection;
-    if (connection.blocked) continue;
-    if (connection.probed && now.monotonic_ms - connection.last_probe_ms < limits::probe_interval_ms) continue;
+  // Those that have had no PING yet stand in front, then the others, the one whose PING is longest ago first.
+  std::list<Session*>& instances = endpoint.instances;
+  for (size_t i = instances.size(); i > 0; --i) {
+    Session& session = *instances.front();
+    Connection& connection = *session.connection;
+    if (connection.probed && now.monotonic_ms - connection.last_probe_ms < limits::probe_interval_ms) break;
     connection.probed = true;
     connection.last_probe_ms = now.monotonic_ms;
-    send_header(connection, header_);
+    instances.splice(instances.end(), instances, session.instance_place);
+    probe(connection);
   }
   end_gone();
 }
@@ -114,7 +127,7 @@ void Core::State::resume(Session& session, Seq confirmed) {
   // WELCOME tells how far everything is settled, so that is as good as confirmed.
   confirmed_upto(session, session.settled());
   size_t& told = session.refusals_told;
-  for (told = 0; told < session.refusals.size() && session.refusals[told].seq <= confirmed;) ++told;
+  for (told = 0; told < session.refusals.size() && session.refusals.seq(told) <= confirmed;) ++told;
   take_back_blame(session);
   confirm_later(session);
 }
@@ -122,10 +135,9 @@ void Core::State::resume(Session& session, Seq confirmed) {
 void Core::State::take_back_blame(Session& session) {
   for (const Blame& blame : session.blamed) {
     if (blame.segment->serial != blame.serial) continue;
-    Entry& entry = blame.segment->entries[blame.index];
-    if (entry.state == Entry::State::done) continue;
-    if (entry.suspicions > 0) --entry.suspicions;
-    if (blame.failed && entry.failures > 0) --entry.failures;
+    const Place place{blame.segment, blame.index};
+    if (place.entry().state == Entry::State::done) continue;
+    endpoints[session.endpoint].queue.forgive(blame.kind, place, blame.failed);
   }
   session.blamed.clear();
 }
@@ -150,6 +162,7 @@ void Core::State::bye(Connection& connection) {
   session.leaving = true;
   session.prefetch = 0;
   give_back(session, false);
+  rank(session);
   mark_dirty(session.endpoint);
   // What it sent is in its queues: that is all that settling means here, so no queue's limit holds this back any more.
   let_go(session);
@@ -173,24 +186,28 @@ void Core::State::let_go(Session& session) {
 
 void Core::State::end_registration(Session& session, Ending ending) {
   Endpoint& endpoint = endpoints[session.endpoint];
-  std::erase(endpoint.instances, &session);
+  endpoint.instances.erase(session.instance_place);
   if (endpoint.reserved == &session) endpoint.reserved = nullptr;
   --live_registrations;
   give_back(session, ending == Ending::lost);
   session.connection->session = nullptr;
   session.connection = nullptr;
+  rank(session);
   mark_dirty(session.endpoint);
-  if (ending == Ending::left || session.id.empty()) {
+  // Who has said BYE does not come back, even if it was lost before the answer.
+  if (ending == Ending::left || session.id.empty() || session.leaving) {
     forget(session);
   } else {
     session.lost_at_ms = now.monotonic_ms;
     session.lost_place = lost.insert(lost.end(), &session);
+    session.is_lost = true;
   }
 }
 
 void Core::State::forget(Session& session) {
   let_go(session);
   if (session.confirm_due) std::erase(confirm_due_, &session);
+  if (session.is_lost) lost.erase(session.lost_place);
   if (!session.id.empty()) sessions_by_id.erase(session.id);
   sessions.erase(&session);
 }

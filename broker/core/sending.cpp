@@ -27,34 +27,30 @@ void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
   const Seq expected = session.begins_anywhere ? first : session.last_received + 1;
   if (first > expected) return fail(connection, ErrorCode::gap, "expected number " + std::to_string(expected));
 
-  const std::string_view fault = scan(session, body);
-  if (scanned_count_ == 0) return fail(connection, ErrorCode::malformed, fault);
-  const Seq last = first + scanned_count_ - 1;
-  if (last >= expected) {
-    const auto first_new = static_cast<size_t>(expected - first);
+  // Numbers that it has received before are passed over, unread.
+  Seq next = first;
+  while (next < expected && !body.empty()) {
+    const std::optional<size_t> known_bytes = map_bytes(body);
+    if (!known_bytes) break;
+    body.remove_prefix(*known_bytes);
+    ++next;
+  }
+  // One more than may come is enough to see that too many do.
+  const Seq confirmed = session.begins_anywhere ? first - 1 : session.confirmed;
+  const std::string_view fault = scan(session, body, confirmed + settings.send_window + 2 - expected);
+  if (next == first && scanned_count_ == 0) return fail(connection, ErrorCode::malformed, fault);
+  const Seq last = next + scanned_count_ - 1;
+  if (scanned_count_ > 0) {
     uint64_t bytes = 0;
-    for (size_t i = first_new; i < scanned_count_; ++i) bytes += scanned_[i].view.bytes().size();
-    if (!within_window(session, first, last, bytes)) {
+    for (size_t i = 0; i < scanned_count_; ++i) bytes += scanned_[i].view.bytes().size();
+    if (!within_window(session, confirmed, last, bytes)) {
       return fail(connection, ErrorCode::window, "more unconfirmed than send_window or send_window_bytes allow");
     }
     if (session.begins_anywhere) {
       session.begins_anywhere = false;
-      session.last_received = session.confirmed = first - 1;
+      session.confirmed = first - 1;
     }
-    session.unconfirmed_bytes += bytes;
-    uint64_t part_bytes = 0;
-    for (size_t i = first_new; i < scanned_count_; ++i) {
-      const size_t holds = session.holds.size();
-      session.last_received = first + i;
-      receive(session, session.last_received, scanned_[i]);
-      if (session.holds.size() != holds && part_bytes > 0) {
-        // A confirmation may stop short of this message: what lies before it is counted apart.
-        session.unconfirmed.push_back({session.last_received - 1, part_bytes});
-        part_bytes = 0;
-      }
-      part_bytes += scanned_[i].view.bytes().size();
-    }
-    session.unconfirmed.push_back({last, part_bytes});
+    take_batch(session, next, bytes);
   } else if (last <= session.settled()) {
     session.confirm_again = true;  // its sender has missed the confirmation; what is not settled yet gets one in time
   }
@@ -66,20 +62,38 @@ void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
   }
 }
 
-bool Core::State::within_window(const Session& session, Seq first, Seq last, uint64_t bytes) const {
-  const Seq confirmed = session.begins_anywhere ? first - 1 : session.confirmed;
+// Everything that scan() has found, numbered from `first` on.
+void Core::State::take_batch(Session& session, Seq first, uint64_t bytes) {
+  session.unconfirmed_bytes += bytes;
+  uint64_t part_bytes = 0;
+  for (size_t i = 0; i < scanned_count_; ++i) {
+    const size_t holds = session.holds.size();
+    session.last_received = first + i;
+    receive(session, session.last_received, scanned_[i]);
+    if (session.holds.size() != holds && part_bytes > 0) {
+      // A confirmation may stop short of this message: what lies before it is counted apart.
+      session.unconfirmed.push_back({session.last_received - 1, part_bytes});
+      part_bytes = 0;
+    }
+    part_bytes += scanned_[i].view.bytes().size();
+  }
+  session.unconfirmed.push_back({session.last_received, part_bytes});
+}
+
+bool Core::State::within_window(const Session& session, Seq confirmed, Seq last, uint64_t bytes) const {
   if (last - confirmed > settings.send_window) return false;
   const bool alone = last - confirmed == 1;  // one message always fits
   return alone || session.unconfirmed_bytes + bytes <= settings.send_window_bytes;
 }
 
-std::string_view Core::State::scan(const Session& session, Bytes body) {
+// Fills scanned_ with at most `messages_max` messages of the body. Gives what is wrong where the body breaks.
+std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t messages_max) {
   const EndpointSettings& sender = endpoints[session.endpoint].settings;
   const bool from_transport = sender.role == Role::transport;
   const bool remembers = !sender.dead_letters && settings.dispatchers[sender.dispatcher].reply_tracking;
   using Way = RoutingMemory::Direction;
   scanned_count_ = 0;
-  while (!body.empty()) {
+  while (!body.empty() && scanned_count_ < messages_max) {
     if (scanned_count_ == scanned_.size()) scanned_.emplace_back();
     Scanned& scanned = scanned_[scanned_count_];
     scanned.outcome = scanned.view.scan(body);
@@ -281,9 +295,8 @@ void Core::State::queue_shrank(EndpointId id) {
 }
 
 void Core::State::release_holders(Endpoint& endpoint) {
-  const auto id = static_cast<EndpointId>(endpoint_ids.find(endpoint.settings.name)->second);
   for (Session* session : endpoint.holders) {
-    std::erase_if(session->holds, [&](const Session::Hold& hold) { return hold.endpoint == id; });
+    std::erase_if(session->holds, [&](const Session::Hold& hold) { return hold.endpoint == endpoint.id; });
     confirm_later(*session);
   }
   endpoint.holders.clear();
@@ -292,7 +305,7 @@ void Core::State::release_holders(Endpoint& endpoint) {
 void Core::State::refuse(Session& session, Seq seq, RefusalCode code, std::string_view text, uint64_t bytes) {
   ++counters.refusals[static_cast<size_t>(code)];
   endpoints[session.endpoint].sender.refused.add(bytes);
-  session.refusals.push_back({seq, code, printable(text)});
+  session.refusals.add(seq, code, printable(text));
 }
 
 // --- telling the sender ----------------------------------------------------------------------------------------------
@@ -307,13 +320,14 @@ void Core::State::tell_sender(Session& session) {
   if (session.connection == nullptr || !session.connection->waiting.empty()) return;
   Connection& connection = *session.connection;
   for (; session.refusals_told < session.refusals.size(); ++session.refusals_told) {
-    const KeptRefusal& refusal = session.refusals[session.refusals_told];
-    write(header_, Refuse{refusal.seq, to_string(refusal.code), refusal.text});
+    const RefusalLog& log = session.refusals;
+    const size_t i = session.refusals_told;
+    write(header_, Refuse{log.seq(i), to_string(log.code(i)), log.text(i)});
     if (!send_header(connection, header_)) return;
   }
   // Only who can resume may ask for them again, and then for those of the last window.
   while (session.refusals_told > 0 &&
-         (session.id.empty() || session.refusals.front().seq + settings.send_window <= session.last_received)) {
+         (session.id.empty() || session.last_received - session.refusals.seq(0) >= settings.send_window)) {
     session.refusals.pop_front();
     --session.refusals_told;
   }

@@ -18,11 +18,14 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "broker/core/output.hpp"
 #include "broker/core/queue.hpp"
+#include "broker/core/refusal_log.hpp"
 #include "broker/core/ring.hpp"
 #include "protocol/codes.hpp"
 
@@ -38,6 +41,8 @@ struct Connection {
   uint64_t last_sent_ms = 0;
   bool probed = false;  // by a newcomer's PING, last at:
   uint64_t last_probe_ms = 0;
+  bool listed_blocked = false;                  // in the list of those that flush() tries again
+  uint64_t tried_at_ms = 0;                     // when it was, last
   bool blocked = false;                         // the last send found no room
   bool gone = false;                            // and this one no peer: ended at the next opportunity
   bool pong_due = false;                        // owed, and there was no room
@@ -56,15 +61,22 @@ struct DeliveredRun {
   MessageKind kind = MessageKind::user_message;
 };
 
-// A refusal, kept until the worker has confirmed it by resuming behind it, or as long as a window.
-struct KeptRefusal {
-  Seq seq = 0;
-  RefusalCode code = RefusalCode::internal;
-  std::string text;
+// Where an instance stands among those that could take something: most free prefetch first, then the one served longest
+// ago.
+struct Rank {
+  uint64_t free = 0;
+  uint64_t last_served = 0;
+  uint64_t registration = 0;
+  Session* session = nullptr;
+
+  bool operator<(const Rank& other) const {
+    return std::tuple(other.free, last_served, registration) < std::tuple(free, other.last_served, other.registration);
+  }
 };
 
 // Messages on which a lost connection has cast suspicion, so that the session can take it back when it resumes.
 struct Blame {
+  MessageKind kind = MessageKind::user_message;
   Segment* segment = nullptr;
   uint64_t serial = 0;
   uint32_t index = 0;
@@ -98,7 +110,7 @@ struct Session {
   uint64_t unconfirmed_bytes = 0;
   Ring<Batch> unconfirmed;
   std::vector<Hold> holds;
-  Ring<KeptRefusal> refusals;
+  RefusalLog refusals;
   size_t refusals_told = 0;  // the first so many have been sent on this connection
 
   // What it gets.
@@ -108,9 +120,14 @@ struct Session {
   uint64_t unsettled_bytes = 0;
   bool alone = false;  // what it has is a suspect that travels alone
   uint64_t last_served = 0;
+  std::list<Session*>::iterator instance_place;  // in its endpoint's list
+  bool ranked = false;                           // could take something: in its endpoint's set
+  std::set<Rank>::iterator rank;
+  std::set<Rank>::node_type rank_node;  // kept while it is not, so that ranking allocates nothing
   Ring<DeliveredRun> deliveries;
 
   // While it is lost.
+  bool is_lost = false;
   uint64_t lost_at_ms = 0;
   std::list<Session*>::iterator lost_place;
   std::vector<Blame> blamed;

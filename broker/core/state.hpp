@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -34,14 +35,16 @@ using ByText = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
 
 // One endpoint: its queue, the workers that serve it, and the senders that wait for it.
 struct Endpoint {
-  Endpoint(const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store);
+  Endpoint(EndpointId number, const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store);
 
+  const EndpointId id;
   const EndpointSettings& settings;
   Queue queue;
   SenderLedger sender;
-  std::vector<Session*> instances;  // in the order of their registration
-  std::vector<Session*> holders;    // sessions whose confirmation waits for this queue
-  std::string encoded_name;         // as a MessagePack str, for filling in transport_name
+  std::list<Session*> instances;  // those that never had a newcomer's PING, then by when they had it
+  std::set<Rank> ready;           // those that could take something
+  std::vector<Session*> holders;  // sessions whose confirmation waits for this queue
+  std::string encoded_name;       // as a MessagePack str, for filling in transport_name
   MessageKind next_kind = MessageKind::user_message;
   bool dirty = false;        // in the list of endpoints that flush() visits
   bool listed_over = false;  // in the list of queues over their limit
@@ -117,6 +120,7 @@ class Core::State final : public Surroundings {
   bool took(Connection& connection, Output::Result result);
   void send_or_keep(Connection& connection, Bytes header);
   void unblock(Connection& connection);
+  void probe(Connection& connection);
   void went(Connection& connection);
   void fail(Connection& connection, ErrorCode code, std::string_view text);
   void answer_stranger(ConnectionId to, ErrorCode code, std::string_view text);
@@ -142,8 +146,9 @@ class Core::State final : public Surroundings {
 
   // sending.cpp
   void send(Connection& connection, const Send& frame, Bytes body);
-  bool within_window(const Session& session, Seq first, Seq last, uint64_t bytes) const;
-  std::string_view scan(const Session& session, Bytes body);
+  bool within_window(const Session& session, Seq confirmed, Seq last, uint64_t bytes) const;
+  void take_batch(Session& session, Seq first, uint64_t bytes);
+  std::string_view scan(const Session& session, Bytes body, uint64_t messages_max);
   void receive(Session& session, Seq seq, const Scanned& scanned);
   void route(Session& session, Seq seq, const Scanned& scanned);
   std::optional<EndpointId> transport_named(std::string_view name, uint32_t dispatcher) const;
@@ -161,10 +166,15 @@ class Core::State final : public Surroundings {
   // delivering.cpp
   void mark_dirty(EndpointId id);
   void deliver(Endpoint& endpoint);
-  bool deliver_one(Endpoint& endpoint, MessageKind kind);
-  void deliver_to(Endpoint& endpoint, MessageKind kind, Session& session, Place first);
-  Session* choose(Endpoint& endpoint, const Place& place);
-  void reserve_for_suspect(Endpoint& endpoint);
+  enum class Turn : uint8_t { delivered, nothing, no_bytes };
+  Turn deliver_one(Endpoint& endpoint, MessageKind kind);
+  bool deliver_to(Endpoint& endpoint, MessageKind kind, Session& session, Place first);
+  Session* choose(Endpoint& endpoint, const Entry& entry, bool may_shun, bool& no_bytes);
+  static bool could_take(const Session& session);
+  void rank(Session& session);
+  void rank_at(Connection& connection);
+  static bool shuns(const Endpoint& endpoint, const Entry& entry);
+  void reserve_for_suspect(Endpoint& endpoint, const Entry& suspect);
   void ack(Connection& connection, const Ack& ack);
   void nack(Connection& connection, const Nack& nack);
   DeliveredRun* find_delivery(Session& session, Seq seq);

@@ -51,7 +51,7 @@ TEST(EndpointSection, KeysAndRanges) {
                               "redeliver_ms = 60_001\nmax_messages = 0\n"),
             (Lines{"6:1 unknown key \"max_message\" in [endpoints.sms]; did you mean \"max_messages\"?",
                    "7:12 block_ms must lie between 0 and 86400000, and is -1",
-                   "8:18 max_deliveries must lie between 1 and 1000000, and is 0",
+                   "8:18 max_deliveries must lie between 1 and 255, and is 0",
                    "9:16 redeliver_ms must lie between 1 and 60000, and is 60001",
                    "10:16 max_messages must lie between 1 and 4000000000, and is 0"}));
   EXPECT_EQ(faults_of(sound + "[endpoint_defaults]\nblock = 7\n"),

@@ -18,9 +18,15 @@ class QueueTest : public ::testing::Test {
     queue.append(kind, message);
     queue.check_invariants();
   }
+  // What is owed first, whatever it waits for.
+  Place first_waiting(MessageKind kind) {
+    for (const Queue::Sort sort : {Queue::Sort::again, Queue::Sort::suspect, Queue::Sort::elsewhere})
+      if (const Place place = queue.first(kind, sort)) return place;
+    return queue.fresh(kind);
+  }
   // What would go next, as one text; handed out.
   std::string take(uint64_t messages_max = 1000, MessageKind kind = user, uint64_t bytes_max = 1 << 20) {
-    const Place first = queue.first_waiting(kind);
+    const Place first = first_waiting(kind);
     if (!first) return "";
     const Extent extent = queue.extent(first, messages_max, bytes_max);
     const std::string bytes(first.segment->block->data() + first.entry().offset, extent.bytes);
@@ -90,7 +96,7 @@ TEST_F(QueueTest, WhatIsDelayedIsPassedOverUntilItIsDue) {
   EXPECT_EQ(take(1), "2");
   queue.make_due(user, under_way[0]);
   queue.check_invariants();
-  EXPECT_EQ(queue.first_waiting(user).entry().ticket, 17U);
+  EXPECT_EQ(queue.first(user, Queue::Sort::elsewhere).entry().ticket, 17U);
   EXPECT_EQ(take(), "1") << "one by one, since another instance may have to take it";
   EXPECT_EQ(take(), "3");
 }
@@ -100,23 +106,37 @@ TEST_F(QueueTest, ASecondSuspicionMakesAMessageTravelAlone) {
   take();
   under_way[1].entry().suspicions = 2;
   for (const Place& place : under_way) queue.take_back(user, place);
+  queue.check_invariants();
   EXPECT_EQ(take(), "1");
+  EXPECT_EQ(take(), "3") << "behind it";
+  EXPECT_EQ(queue.first(user, Queue::Sort::suspect).bytes(), "2");
   EXPECT_EQ(take(), "2");
-  EXPECT_EQ(take(), "3");
 }
 
-TEST_F(QueueTest, GoesOnBehindWhatIsPassedOver) {
+TEST_F(QueueTest, ASuspicionTakenBackLetsItTravelWithTheOthers) {
   for (const char* m : {"1", "2", "3"}) put(m);
-  take(2);
-  queue.take_back(user, under_way[0]);
-  queue.take_back(user, under_way[1]);
-  Place place = queue.first_waiting(user);
-  EXPECT_EQ(place.bytes(), "1");
-  place = queue.next_waiting(user, place);
-  EXPECT_EQ(place.bytes(), "2");
-  place = queue.next_waiting(user, place);
-  EXPECT_EQ(place.bytes(), "3");
-  EXPECT_FALSE(queue.next_waiting(user, place));
+  take();
+  under_way[1].entry().suspicions = 2;
+  for (const Place& place : under_way) queue.take_back(user, place);
+  queue.forgive(user, under_way[1], false);
+  queue.check_invariants();
+  EXPECT_EQ(take(), "123");
+}
+
+TEST_F(QueueTest, FindsTheNextOfASortInOtherSegments) {
+  for (int i = 0; i < 600; ++i) put("message " + std::to_string(i));
+  while (!take().empty()) {
+  }
+  for (const size_t i : {599UL, 0UL, 300UL}) queue.delay(user, under_way[i], 1);
+  for (const size_t i : {599UL, 0UL, 300UL}) queue.make_due(user, under_way[i]);
+  queue.check_invariants();
+  Place place = queue.first(user, Queue::Sort::elsewhere);
+  EXPECT_EQ(place.bytes(), "message 0");
+  place = queue.next(user, Queue::Sort::elsewhere, place);
+  EXPECT_EQ(place.bytes(), "message 300");
+  place = queue.next(user, Queue::Sort::elsewhere, place);
+  EXPECT_EQ(place.bytes(), "message 599");
+  EXPECT_FALSE(queue.next(user, Queue::Sort::elsewhere, place));
 }
 
 TEST_F(QueueTest, DropsTheOldestOfEitherKind) {

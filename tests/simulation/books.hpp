@@ -84,6 +84,7 @@ class EndpointBook {
   SenderLedger sender;
   QueueLedger queue;
   std::vector<ConnectionId> instances;
+  std::optional<MessageKind> last_kind;                        // of the batch handed out last
   bool suspect_waited = false;                                 // when the last turn ended
   std::array<std::map<EndpointId, uint64_t>, 2> first_places;  // by kind and sender: the place first delivered last
 

@@ -69,6 +69,9 @@ void Model::lose(ConnectionId id, Time now) {
     RegistrationBook& registration = *found->second.registration;
     SessionBook& session = *registration.session;
     const bool alone = registration.alone;
+    journal_.note("core loses a connection: connection, unsettled, alone, first serial", id,
+                  registration.unsettled.size(), alone,
+                  registration.unsettled.empty() ? 0 : registration.unsettled.begin()->second->message->serial);
     for (const auto& [number, copy] : registration.unsettled) {
       ++copy->suspicions;
       session.blames.push_back({copy, alone});
@@ -84,10 +87,15 @@ void Model::lose(ConnectionId id, Time now) {
   connections_.erase(id);
 }
 
+void Model::end_gone(Time now) {
+  for (ConnectionId id : std::exchange(gone_, {})) lose(id, now);
+}
+
 // The registration is over and nothing is held against its messages; its session is kept if it can be resumed.
 void Model::end(ConnectionId id, Time now) {
   ConnectionBook& connection = connections_[id];
   RegistrationBook& registration = *connection.registration;
+  journal_.note("registration ends: connection, unsettled", id, registration.unsettled.size());
   hand_back(registration, now);
   std::erase(endpoints_[registration.endpoint].instances, id);
   std::erase(to_probe_, id);
@@ -107,6 +115,12 @@ void Model::end_with(ConnectionId id, ErrorCode code, Time now) {
 
 void Model::forget(SessionBook& session) {
   std::erase_if(sessions_, [&session](const auto& known) { return known.get() == &session; });
+}
+
+void Model::forget_lost_sessions(Time now) {
+  std::erase_if(sessions_, [&](const auto& session) {
+    return !session->live && now.monotonic_ms - session->lost_ms >= settings_.session_ttl_s * 1000;
+  });
 }
 
 // Moves `settled` over everything that has been refused, or that every queue that took it lets go of.

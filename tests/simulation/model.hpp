@@ -41,10 +41,13 @@ class Model {
   // What comes out of it, and how the link took it.
   void broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Result result, Time now);
 
+  // Before Core::flush.
+  void end_gone(Time now);
   // After Core::flush: what was ready and could go, must have gone.
   void check_turn(const SimulatedLink& link, Time now);
   // After Core::tick.
   void check_heartbeats(Time now);
+  void forget_lost_sessions(Time now);
   // After every step: the core's own books say the same.
   void compare(const Core& core);
   // At the end of a run in which everything was healed and drained.
@@ -105,12 +108,14 @@ class Model {
   void check_batch(ConnectionId to, const std::vector<Copy*>& batch, uint64_t bytes, Time now);
   void check_order(EndpointBook& endpoint, const RegistrationBook& registration, const std::vector<Copy*>& batch,
                    Time now);
+  void check_turns(EndpointBook& endpoint, ConnectionId to, const std::vector<Copy*>& batch, Time now);
   void check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time now);
   RegistrationBook* speaking_to(ConnectionId to, const char* what);
 
   // Checks (model_checks.cpp).
   void check_answers(ConnectionId id, ConnectionBook& connection, const SimulatedLink& link, Time now);
   void check_waiting(EndpointId endpoint, const SimulatedLink& link, Time now);
+  bool lacks_bytes(const EndpointBook& endpoint, const Copy& copy);
   bool suspect_waits(const EndpointBook& endpoint, Time now) const;
   bool can_take(const ConnectionBook& connection, const Copy& copy) const;
 
@@ -133,6 +138,8 @@ class Model {
   uint64_t dead_ = 0;
   std::optional<ConnectionId> ends_after_frame_;
   bool gone_this_turn_ = false;
+  bool in_frame_ = false;           // the core deals with a frame
+  std::vector<ConnectionId> gone_;  // found out in frames of this turn
   bool draining_ = false;
   std::vector<ConnectionId> to_probe_;  // instances that a newcomer's HELLO must have caused a PING to
 };

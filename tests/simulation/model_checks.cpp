@@ -60,7 +60,9 @@ void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time n
   const bool suspects = suspect_waits(book, now);
   for (MessageKind kind : {MessageKind::user_message, MessageKind::event}) {
     for (const auto& [place, copy] : book.waiting(kind)) {
-      if (copy->due_ms > now.monotonic_ms || copy->nacked_by != 0) continue;
+      if (copy->due_ms > now.monotonic_ms) continue;
+      if (lacks_bytes(book, *copy)) return;
+      if (copy->nacked_by != 0) continue;
       if (first == nullptr) first = copy;
       if (copy->alone()) continue;
       first = copy;
@@ -86,14 +88,14 @@ void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time n
 void Model::check_heartbeats(Time now) {
   for (const auto& [id, connection] : connections_) {
     if (!connection.registration || !connection.registration->welcomed) continue;
-    // One that had no room when its PING was due is tried again a heartbeat later at the latest.
-    const uint64_t most_ms = settings_.heartbeat_ms * (connection.blocked ? 2 : 1);
-    if (now.monotonic_ms - connection.attempt_ms > most_ms)
+    if (now.monotonic_ms - connection.attempt_ms > settings_.heartbeat_ms)
       fail("connection " + std::to_string(id) + " has heard nothing for longer than a heartbeat");
   }
 }
 
 void Model::compare(const Core& core) {
+  size_t instances = 0;
+  size_t leaving = 0;
   for (EndpointId id = 0; id < endpoints_.size() && !journal_.failed(); ++id) {
     const EndpointBook& book = endpoints_[id];
     const EndpointStatus status = core.status(id);
@@ -117,15 +119,24 @@ void Model::compare(const Core& core) {
     same("expired", book.queue.expired, status.queue.expired, bytes);
     same("dead", book.queue.dead, status.queue.dead, bytes);
     // One that said BYE may count until it has been told everything.
-    const auto leaving = std::count_if(connections_.begin(), connections_.end(), [id](const auto& entry) {
-      const auto& registration = entry.second.registration;
-      return registration && registration->leaving && registration->endpoint == id;
-    });
-    if (status.instances < book.instances.size() ||
-        status.instances > book.instances.size() + static_cast<size_t>(leaving))
+    const auto left = static_cast<size_t>(std::count_if(connections_.begin(), connections_.end(), [id](const auto& it) {
+      return it.second.registration && it.second.registration->leaving && it.second.registration->endpoint == id;
+    }));
+    leaving += left;
+    instances += book.instances.size();
+    if (status.instances < book.instances.size() || status.instances > book.instances.size() + left)
       fail(book.settings().name + " has " + std::to_string(book.instances.size()) + " instances, the core says " +
            std::to_string(status.instances));
   }
+  if (core.registrations() < instances || core.registrations() > instances + leaving)
+    fail("the core counts " + std::to_string(core.registrations()) + " registrations, the model " +
+         std::to_string(instances));
+  // A lost session that has nothing to come back for need not be kept.
+  const auto kept = static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& session) {
+    return session->live || session->received > 0 || !session->blames.empty();
+  }));
+  if (core.sessions() > sessions_.size() || core.sessions() + leaving < kept)
+    fail("the core keeps " + std::to_string(core.sessions()) + " sessions, the model " + std::to_string(kept));
 }
 
 void Model::check_end(const Core& core) {

@@ -14,6 +14,7 @@ unsigned bit(RefusalCode code) {
 }  // namespace
 
 void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, Time now) {
+  in_frame_ = true;
   ConnectionBook& connection = connections_[from];
   const bool registered = connection.registration && !connection.registration->leaving;
   const std::optional<WorkerFrame> frame = parse_worker_frame(header, settings_.max_prefetch);
@@ -34,6 +35,7 @@ void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, Time now) 
 }
 
 void Model::worker_frame_done(Time now) {
+  in_frame_ = false;
   const std::optional<ConnectionId> ending = std::exchange(ends_after_frame_, std::nullopt);
   if (ending && connections_.contains(*ending) && connections_[*ending].registration) end(*ending, now);
 }
@@ -59,10 +61,6 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
   SessionBook* session = nullptr;
   for (const auto& known : sessions_)
     if (!frame.session.empty() && known->id == frame.session) session = known.get();
-  if (session != nullptr && !session->live && now.monotonic_ms - session->lost_ms >= settings_.session_ttl_s * 1000) {
-    forget(*session);
-    session = nullptr;
-  }
   if (session != nullptr && session->endpoint != *endpoint)
     return connection.errors_due.push_back(ErrorCode::not_permitted);
   if (session != nullptr && session->live) {
@@ -76,6 +74,8 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
     session->endpoint = *endpoint;
     session->any_first = !frame.session.empty();
   }
+  if (!session->blames.empty())
+    journal_.note("session takes back its blame: connection, copies", from, session->blames.size());
   for (const SessionBook::Blame& blame : session->blames) {
     if (blame.copy->state != Copy::State::waiting && blame.copy->state != Copy::State::under_way) continue;
     --blame.copy->suspicions;
@@ -84,6 +84,7 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
   session->blames.clear();
   session->live = from;
 
+  end_gone(now);  // its probes end whom the turn has found gone so far
   EndpointBook& book = endpoints_[*endpoint];
   to_probe_.insert(to_probe_.end(), book.instances.begin(), book.instances.end());
   book.instances.push_back(from);

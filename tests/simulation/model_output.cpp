@@ -92,7 +92,11 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
   ConnectionBook& connection = found->second;
   if (std::holds_alternative<Ping>(*frame)) connection.ping_ms = now.monotonic_ms;
   connection.attempt_ms = now.monotonic_ms;
-  if (result == Output::Result::gone) return lose(to, now);
+  if (result == Output::Result::gone) {
+    // A probe says so at once, any other frame to its sender at the end of the turn.
+    if (!in_frame_ || std::holds_alternative<Ping>(*frame)) return lose(to, now);
+    return gone_.push_back(to);
+  }
   connection.blocked = result == Output::Result::blocked;
   if (connection.blocked) {
     connection.blocked_ms = now.monotonic_ms;
@@ -265,6 +269,7 @@ void Model::deliver(ConnectionId to, const Deliver& frame, Bytes body, Time now)
   check_order(endpoints_[registration->endpoint], *registration, batch, now);
   check_choice(to, batch, now);
   EndpointBook& endpoint = endpoints_[registration->endpoint];
+  check_turns(endpoint, to, batch, now);
   registration->alone = batch.front()->alone();
   for (Copy* copy : batch) {
     endpoint.hand_out(*copy);
@@ -393,6 +398,22 @@ void Model::check_order(EndpointBook& endpoint, const RegistrationBook& registra
   }
 }
 
+// The two kinds are served in turn: the same one twice only where the other had nothing for this instance.
+void Model::check_turns(EndpointBook& endpoint, ConnectionId to, const std::vector<Copy*>& batch, Time now) {
+  const MessageKind kind = batch.front()->kind();
+  const std::optional<MessageKind> before = std::exchange(endpoint.last_kind, kind);
+  if (before != kind || gone_this_turn_ || batch.front()->alone() || endpoint.suspect_waited) return;
+  for (ConnectionId id : endpoint.instances)
+    if (connections_[id].blocked && connections_[id].blocked_ms + 2 > now.monotonic_ms) return;
+  const auto& others = endpoint.waiting(kind == MessageKind::event ? MessageKind::user_message : MessageKind::event);
+  for (const auto& [place, other] : others) {
+    if (other->due_ms > now.monotonic_ms || other->nacked_by != 0 || other->alone()) continue;
+    if (can_take(connections_[to], *other) && !lacks_bytes(endpoint, *other))
+      fail(describe(*other->message) + " waits for its turn while the other kind is served twice");
+    return;
+  }
+}
+
 // Among several instances: the one with the most free prefetch, and not the one that has just handed it back.
 void Model::check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time now) {
   const RegistrationBook& chosen = *connections_[to].registration;
@@ -411,6 +432,16 @@ void Model::check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time 
     if (other.registration->prefetch - other.registration->unsettled.size() > chosen_free)
       return fail("connection " + number(to) + " is served though " + number(id) + " has more free prefetch");
   }
+}
+
+// It waits for bytes to be settled somewhere, and keeps its turn until then: smaller ones of the other kind would
+// otherwise take each byte that comes free.
+bool Model::lacks_bytes(const EndpointBook& endpoint, const Copy& copy) {
+  return std::any_of(endpoint.instances.begin(), endpoint.instances.end(), [&](ConnectionId id) {
+    const RegistrationBook& registration = *connections_[id].registration;
+    return !registration.unsettled.empty() && registration.unsettled.size() < registration.prefetch &&
+           registration.unsettled_bytes + copy.bytes > settings_.max_unsettled_bytes;
+  });
 }
 
 bool Model::suspect_waits(const EndpointBook& endpoint, Time now) const {

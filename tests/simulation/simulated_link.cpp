@@ -31,7 +31,11 @@ Output::Result SimulatedLink::send_to_worker(ConnectionId to, Bytes header, Run&
   const auto found = connections_.find(to);
   if (found == connections_.end()) return Output::Result::gone;
   Connection& connection = found->second;
-  if (connection.cut) return now_ms < connection.silent_until_ms ? Output::Result::sent : Output::Result::gone;
+  if (connection.cut) {
+    if (now_ms < connection.silent_until_ms) return Output::Result::sent;
+    connection.to_broker.clear();  // the socket says so only once it has nothing more from there
+    return Output::Result::gone;
+  }
   if (!takes(to, now_ms)) return Output::Result::blocked;
   auto& line = connection.to_worker;
   line.push_back({arrival(now_ms, line.empty() ? 0 : line.back().arrives_ms), std::string(header), std::move(body)});

@@ -22,7 +22,7 @@ SimulatedWorker::SimulatedWorker(World& world, size_t index, EndpointId endpoint
       role_(world.scenario.endpoint(endpoint).role),
       name_(world.scenario.endpoint(endpoint).name) {
   resumes_ = world_.random.chance(700);
-  patience_ = world_.random.chance(300) ? 900 : world_.random.below(500);
+  patience_ = world_.random.chance(150) ? 900 : world_.random.below(300);
   return_ms_ = world_.now.monotonic_ms + world_.random.below(200);
   forget_everything();
 }
@@ -145,7 +145,7 @@ void SimulatedWorker::act() {
     return;
   }
   const uint64_t choice = world_.random.below(1000);
-  if (choice < 450) {
+  if (choice < 350) {
     compose();
     transmit();
   } else if (choice < 960) {

@@ -58,12 +58,12 @@ bool Simulation::run() {
 
 void Simulation::step() {
   const uint64_t choice = random_.below(1000);
-  if (choice < 400) {
+  if (choice < 330) {
     if (feed_core(random_.between(1, 5))) end_turn();
-  } else if (choice < 640) {
-    feed_workers(random_.between(1, 4));
-  } else if (choice < 930) {
-    any_worker().act();
+  } else if (choice < 580) {
+    feed_workers(random_.between(1, 8));
+  } else if (choice < 940) {
+    for (uint64_t workers = random_.between(1, 4); workers > 0; --workers) any_worker().act();
   } else if (choice < 992) {
     pass_time(random_.chance(950) ? random_.between(1, 30) : random_.between(100, 3000));
   } else {
@@ -126,6 +126,7 @@ bool Simulation::feed_workers(uint64_t frames) {
 
 void Simulation::end_turn() {
   if (journal_.failed()) return;
+  model_->end_gone(world_.now);
   core_->flush(world_.now);
   if (!journal_.failed()) model_->check_turn(link_, world_.now);
 }
@@ -138,6 +139,8 @@ void Simulation::pass_time(uint64_t span_ms) {
     world_.now.monotonic_ms += tick_ms;
     world_.now.wall_us += static_cast<int64_t>(tick_ms * 1000 + random_.below(1000));
     journal_.at(step_, world_.now.monotonic_ms);
+    model_->end_gone(world_.now);
+    model_->forget_lost_sessions(world_.now);
     core_->tick(world_.now);
     if (!journal_.failed()) model_->check_heartbeats(world_.now);
     report_gone();
@@ -189,6 +192,8 @@ void Simulation::finish() {
   core_->drain(world_.now);
   core_->flush(world_.now);
   core_->check_invariants();
+  if (core_->queue_memory_bytes() > 0)
+    journal_.fail(numbered("bytes that empty queues still hold: ", core_->queue_memory_bytes()));
   if (!core_->drained()) journal_.fail("the core has nothing to do and does not say that it is drained");
 }
 

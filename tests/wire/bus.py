@@ -4,8 +4,8 @@ Nothing here knows the broker's insides: a Broker is a process with a configurat
 Every frame that a worker receives is checked on its way in against what holds for all frames (shape of the header,
 numbers that go up by one, one kind of message a batch, refusals in order), so each test proves that too.
 
-Nothing sleeps to let things happen: whoever waits, waits for a frame or a line of log with a deadline. The exceptions are
-spans that are themselves what is tested; they go through `span`, with a word of why.
+Nothing sleeps to let things happen: whoever waits, waits for a frame or a line of log with a deadline. The exceptions
+are spans that are themselves what is tested; they go through `span`, with a word of why.
 """
 
 import collections
@@ -52,7 +52,9 @@ def span(seconds, why):
 
 def pack(value):
     """MessagePack of a message or header; bytes are taken to be packed already."""
-    return value if isinstance(value, bytes) else msgpack.packb(value, use_bin_type=True, unicode_errors="surrogateescape")
+    if isinstance(value, bytes):
+        return value
+    return msgpack.packb(value, use_bin_type=True, unicode_errors="surrogateescape")
 
 
 def unpack(data):
@@ -136,7 +138,7 @@ class Broker:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        self.lines, self.changed = [], threading.Condition()
+        self.lines, self.silent, self.changed = [], False, threading.Condition()
         self.process = subprocess.Popen(
             [self.program, "serve", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)))
@@ -150,15 +152,14 @@ class Broker:
                 self.lines.append(line.decode("utf-8", "backslashreplace").rstrip("\n"))
                 self.changed.notify_all()
         with self.changed:
-            self.lines.append("")
+            self.silent = True  # it has ended, or is about to
             self.changed.notify_all()
 
     def wait_for_line(self, text, deadline_s=DEADLINE_S):
         """Whether a line with that text came while the program ran."""
         with self.changed:
-            self.changed.wait_for(
-                lambda: any(text in line for line in self.lines) or self.process.poll() is not None, deadline_s)
-            return any(text in line for line in self.lines) and self.process.poll() is None
+            self.changed.wait_for(lambda: any(text in line for line in self.lines) or self.silent, deadline_s)
+            return any(text in line for line in self.lines) and not self.silent
 
     def log(self):
         with self.changed:
@@ -289,7 +290,8 @@ class Worker:
         assert type(seq) is int and code in REFUSAL_CODES, "REFUSE %r" % (frame.args,)
         assert seq > self.refused, "REFUSE %d after REFUSE %d" % (seq, self.refused)
         assert seq > self.confirmed, "REFUSE %d after the CONFIRM %d that covers it" % (seq, self.confirmed)
-        assert text and isinstance(text, str) and text.isprintable(), "REFUSE's text is no line for people: %r" % (text,)
+        legible = text and isinstance(text, str) and text.isprintable()
+        assert legible, "REFUSE's text is no line for people: %r" % (text,)
         self.refused = seq
 
     def _check_ERROR(self, frame):

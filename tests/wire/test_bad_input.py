@@ -63,14 +63,17 @@ class Headers(BadInput):
         self.rows("malformed", {
             "an empty array": b"\x90", "an empty array of 32 bits": b"\xdd\0\0\0\0",
             **{"type %r" % (kind,): pack([kind]) for kind in
-               (0, 9, 15, 21, 22, 127, 255, 65536, 2**32, 2**63, MAXIMUM, -1, -2**63, 6.0, True, None, "6", b"\x06", [6], {6: 6})},
-            **{"the broker's %s" % NAMES[kind]: pack([kind, 1, 1, 1, 1]) for kind in (WELCOME, DELIVER, CONFIRM, REFUSE, ERROR)},
+               (0, 9, 15, 21, 22, 127, 255, 65536, 2**32, 2**63, MAXIMUM, -1, -2**63, 6.0, True, None, "6", b"\x06",
+                [6], {6: 6})},
+            **{"the broker's %s" % NAMES[kind]: pack([kind, 1, 1, 1, 1])
+               for kind in (WELCOME, DELIVER, CONFIRM, REFUSE, ERROR)},
         })
 
     def test_broken_off_or_going_on(self):
         whole = pack([HELLO, 1, "transport", "sms", {"client": "x" * 40, "session": bytes(16), "features": ["a", "b"]}])
         rows = {"the first %d bytes" % size: whole[:size] for size in range(1, len(whole))}
-        rows.update({"then nil": whole + b"\xc0", "then itself": whole + whole, "then a byte that is none": whole + b"\xc1",
+        rows.update({"then nil": whole + b"\xc0", "then itself": whole + whole,
+                     "then a byte that is none": whole + b"\xc1",
                      "a PING and a PING": pack([PING]) * 2, "an ACK and a byte": pack([ACK, 0]) + b"\0",
                      "a byte that is no MessagePack in an element past the known": b"\x92\x06\xc1"})
         self.rows("malformed", rows)
@@ -78,9 +81,12 @@ class Headers(BadInput):
     def test_lengths_that_lie(self):
         before = self.bus.resident_bytes()
         rows = {}
-        for place, head in {"as the header": b"", "in a PING": b"\x92\x06", "in HELLO's options": b"\x95\x01\x01\xa9transport\xa3sms\x81\xa1k",
-                            "as HELLO's name": b"\x95\x01\x01\xa9transport", "as an ACK's list": b"\x93\x03\x00"}.items():
-            for title, claim in {"array": b"\xdd\xff\xff\xff\xff", "map": b"\xdf\xff\xff\xff\xff", "text": b"\xdb\xff\xff\xff\xff",
+        for place, head in {"as the header": b"", "in a PING": b"\x92\x06",
+                            "in HELLO's options": b"\x95\x01\x01\xa9transport\xa3sms\x81\xa1k",
+                            "as HELLO's name": b"\x95\x01\x01\xa9transport",
+                            "as an ACK's list": b"\x93\x03\x00"}.items():
+            for title, claim in {"array": b"\xdd\xff\xff\xff\xff", "map": b"\xdf\xff\xff\xff\xff",
+                                 "text": b"\xdb\xff\xff\xff\xff",
                                  "bytes": b"\xc6\xff\xff\xff\xff", "extension": b"\xc9\xff\xff\xff\xff\x05",
                                  "small array": b"\xdc\xff\xff", "small map": b"\xde\xff\xff",
                                  "many arrays": b"\xdd\x7f\xff\xff\xff" * 20}.items():
@@ -148,7 +154,8 @@ class Frames(BadInput):
         body = pack(user("m"))
         self.rows("malformed", {
             NAMES[header[0]]: (pack(header), each) for each in (body, b"") for header in
-            ([ACK, 0], [NACK, 1, None, True], [FLOW, 5], [PING], [PONG], [BYE, None], [HELLO, 1, "transport", "sms", {}])})
+            ([ACK, 0], [NACK, 1, None, True], [FLOW, 5], [PING], [PONG], [BYE, None],
+             [HELLO, 1, "transport", "sms", {}])})
 
     def test_none_where_one_does(self):
         self.rows("malformed", {"SEND": pack([SEND, 1])})
@@ -175,11 +182,14 @@ class Bodies(BadInput):
         before = self.bus.resident_bytes()
         rows = {}
         for place, head in {"as the message": b"", "as a key": b"\x81", "as a value": b"\x81\xa1k",
-                            "as the content": pack(user("m"))[:1].replace(b"\x82", b"\x83") + pack(user("m"))[1:] + b"\xa7content"}.items():
+                            "as the content": pack(user("m"))[:1].replace(b"\x82", b"\x83") + pack(user("m"))[1:]
+                                              + b"\xa7content"}.items():
             claims = {"map": b"\xdf\xff\xff\xff\xff", "small map": b"\xde\xff\xff"}
             if head:
-                claims.update({"array": b"\xdd\xff\xff\xff\xff", "text": b"\xdb\xff\xff\xff\xff", "bytes": b"\xc6\xff\xff\xff\xff",
-                               "extension": b"\xc9\xff\xff\xff\xff\x05", "16 byte extension": b"\xd8\x05", "number": b"\xcf\0",
+                claims.update({"array": b"\xdd\xff\xff\xff\xff", "text": b"\xdb\xff\xff\xff\xff",
+                               "bytes": b"\xc6\xff\xff\xff\xff",
+                               "extension": b"\xc9\xff\xff\xff\xff\x05", "16 byte extension": b"\xd8\x05",
+                               "number": b"\xcf\0",
                                "arrays in arrays": b"\xdd\xff\xff\xff\xff" * 1000})
             for title, claim in claims.items():
                 rows[title + " " + place] = (pack([SEND, 1]), head + claim + b"\0\0\0")
@@ -201,7 +211,8 @@ class Bodies(BadInput):
     def test_numbers(self):
         body = pack(user("m"))
         self.rows("gap", {"first_seq %d" % seq: (pack([SEND, seq]), body) for seq in (2, 2**32, 2**63)})
-        self.rows("malformed", {"first_seq 0": (pack([SEND, 0]), body), "the last number there is": (pack([SEND, MAXIMUM]), body)})
+        self.rows("malformed", {"first_seq 0": (pack([SEND, 0]), body),
+                                "the last number there is": (pack([SEND, MAXIMUM]), body)})
 
     def test_the_smallest_maps(self):
         """As many messages as a body can hold: each is refused, none of them costs much."""
@@ -224,8 +235,10 @@ class Noise(BadInput):
     def setUp(self):
         super().setUp()
         self.random = random.Random(SEED)
-        batch = b"".join(map(pack, [user("noise 1", transport_name="sms", content="x" * 20, helper_metadata={"a": [1, {"b": 2}]}),
-                                    event("noise 1"), user("noise 2", in_reply_to="noise 1", routing_metadata={"endpoint_name": "d"})]))
+        batch = b"".join(map(pack, [user("noise 1", transport_name="sms", content="x" * 20,
+                                         helper_metadata={"a": [1, {"b": 2}]}),
+                                    event("noise 1"),
+                                    user("noise 2", in_reply_to="noise 1", routing_metadata={"endpoint_name": "d"})]))
         self.good = [(pack(header),) for header in (
             [HELLO, 1, "transport", "sms", {"session": bytes(16), "confirmed": 3, "prefetch": 10}],
             [HELLO, 1, "application", "app", {"client": "noise", "features": ["x"]}],
@@ -256,7 +269,8 @@ class Noise(BadInput):
     def frames(self):
         if self.random.random() < 0.1:
             return [self.bytes(self.random.randrange(60)) for _ in range(self.random.randrange(1, 5))]
-        frames = [self.mutated(frame) if self.random.random() < 0.6 else frame for frame in self.random.choice(self.good)]
+        frames = [self.mutated(frame) if self.random.random() < 0.6 else frame
+                  for frame in self.random.choice(self.good)]
         if self.random.random() < 0.05:
             frames.append(self.bytes(5))
         return frames

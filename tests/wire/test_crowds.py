@@ -1,7 +1,7 @@
 """Peers in great numbers, or below ZeroMQ: connections that never register, and bytes that are no ZMTP.
 
-They speak by plain sockets with a ZMTP 3 handshake written out, which costs less than a ZeroMQ socket each and lets them
-break what a library would not.
+They speak by plain sockets with a ZMTP 3 handshake written out, which costs less than a ZeroMQ socket each and lets
+them break what a library would not.
 """
 
 import resource
@@ -131,7 +131,8 @@ class BelowTheWire(Crowd):
     def test_commands_that_nobody_knows(self):
         for data in (b"\x04\x05\x04PING", b"\x04\x07\x04PONG\0\0", b"\x04\x08\x07UNKNOWN", b"\x04\x01\x00", b"\x04\x00",
                      b"\x04\x0a\x05ERROR\x03bad", b"\x04\x07\x04PING\0\1" + b"\x04\x30\x04PING\0\1" + b"c" * 41,
-                     b"\x06\xff\xff\xff\xff\xff\xff\xff\xff", b"\x02\xff\xff\xff\xff\xff\xff\xff\xff", b"\x02\0\0\0\0\x7f\xff\xff\xff",
+                     b"\x06\xff\xff\xff\xff\xff\xff\xff\xff", b"\x02\xff\xff\xff\xff\xff\xff\xff\xff",
+                     b"\x02\0\0\0\0\x7f\xff\xff\xff",
                      b"\x08\x01x", b"\xff\x01x"):
             peer = self.peer()
             self.greeted(peer)

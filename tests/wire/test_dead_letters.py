@@ -18,7 +18,8 @@ class DeadLetters(BusTest):
             leaver.expect(BYE)
 
     def test_the_message_itself_and_what_became_of_it(self):
-        message = user("m1", content="hello", helper_metadata={"tag": {"tag": ["pool", "t"]}}, transport_name="sms", extra=1.5)
+        message = user("m1", content="hello", helper_metadata={"tag": {"tag": ["pool", "t"]}}, transport_name="sms",
+                       extra=1.5)
         self.dead(message, reason="cannot parse")
         got, = self.application("dead_letters").deliveries(1)
         self.assertFalse(got.redelivered)

@@ -71,7 +71,8 @@ class Settling(Delivering):
         self.assert_nothing(self.application("dead_letters"))
 
     def test_a_number_never_delivered(self):
-        for frame in ((ACK, 3), (ACK, MAXIMUM), (ACK, 1, [3]), (ACK, 0, [0, 3]), (NACK, 3, None, True), (NACK, 0, None, True),
+        for frame in ((ACK, 3), (ACK, MAXIMUM), (ACK, 1, [3]), (ACK, 0, [0, 3]), (NACK, 3, None, True),
+                      (NACK, 0, None, True),
                       (NACK, MAXIMUM, "x", False)):
             with self.subTest(frame=frame):
                 transport = self.filled(2)

@@ -79,19 +79,22 @@ MALFORMED = {
     "user_message_id twice": twice(event("m"), "user_message_id"),
     "33 levels": user("m", deep=nested(32)),
     "33 levels in helper_metadata": user("m", helper_metadata={"deep": nested(31)}),
-    "5,000 levels": pack(user("m"))[:1].replace(b"\x82", b"\x83") + pack(user("m"))[1:] + b"\xa1d" + b"\x91" * 5000 + b"\0",
+    "5,000 levels": pack(user("m"))[:1].replace(b"\x82", b"\x83") + pack(user("m"))[1:] + b"\xa1d"
+                    + b"\x91" * 5000 + b"\0",
     "5,000 maps in one another": b"\x83" + pack(user("m"))[1:] + b"\xa1d" + b"\x81\xa1k" * 5000 + b"\0",
 }
 
 PASSES = {
     "the least": user("m"),
     "the longest message_id": user("x" * 255),
-    "nil wherever it may be": user("m", in_reply_to=None, to_addr=None, from_addr=None, content=None, routing_metadata=None,
+    "nil wherever it may be": user("m", in_reply_to=None, to_addr=None, from_addr=None, content=None,
+                                   routing_metadata=None,
                                    helper_metadata=None),
     "empty wherever it may be": user("m", in_reply_to="", to_addr="", from_addr="", content="", routing_metadata={},
                                      helper_metadata={}),
     "every vumi field": user(
-        "m", message_version="20110921", timestamp="2024-02-29 12:00:00.000001", to_addr="+1", from_addr="+2", content="x",
+        "m", message_version="20110921", timestamp="2024-02-29 12:00:00.000001", to_addr="+1", from_addr="+2",
+        content="x",
         in_reply_to=None, session_event="new", transport_type="ussd", transport_metadata={"a": [1]}, group=None,
         provider="p", from_addr_type="msisdn", to_addr_type=None, routing_metadata={"endpoint_name": "default"},
         helper_metadata={"tag": {"tag": ["pool", "tag"]}}),

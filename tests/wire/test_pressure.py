@@ -1,4 +1,4 @@
-"""Peers that do not read, or say more than they need: what they make the broker keep is bounded, and others do not wait.
+"""Peers that do not read, or say more than they need: what they make the broker keep is bounded, and others go on.
 
 A worker here can stop reading for real: its socket takes a single message at a time, so that what the broker has to say
 backs up through the kernel into the broker itself.

@@ -26,7 +26,8 @@ class PythonWorker(BusTest):
     may_have_ended = True
 
     def run_program(self, text):
-        process = subprocess.Popen(["/usr/bin/python3", "-u", "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        process = subprocess.Popen(["/usr/bin/python3", "-u", "-c", text], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT,
                                    text=True)
 
         def end():
@@ -53,8 +54,9 @@ class PythonWorker(BusTest):
         return result
 
     def settings(self, port=None, **broker):
-        return self.start(port=port, broker=broker, dispatcher={"exposed_names": ["my_application"], "routing_mappings": {
-            "sms": "my_application", "xmpp": "my_application"}})
+        return self.start(port=port, broker=broker, dispatcher={
+            "exposed_names": ["my_application"],
+            "routing_mappings": {"sms": "my_application", "xmpp": "my_application"}})
 
     def given(self, text):
         self.assertIn('"my_application"', text)

@@ -89,7 +89,8 @@ class Refused(BusTest):
             self.answers("version", HELLO, version, "application", "app", {})
 
     def test_names(self):
-        for name in ("nobody", "App", "app ", "", "a/b", "app\0", "app\n", "\x7f", "\x85", "a" * 255, "a" * 256, "a" * 70000):
+        for name in ("nobody", "App", "app ", "", "a/b", "app\0", "app\n", "\x7f", "\x85", "a" * 255, "a" * 256,
+                     "a" * 70000):
             self.answers("unknown_endpoint", HELLO, 1, "application", name, {})
             self.answers("unknown_endpoint", HELLO, 1, "transport", name, {})
 

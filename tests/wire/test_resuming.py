@@ -158,7 +158,8 @@ class Refusals(Resuming):
         last = worker.say(user("m1"), {}, user("m3"), user("m4", transport_name="xmpp"), user("m5"))
         refusals = worker.settled(last)
         self.assertEqual(refusals, [(2, "malformed"), (4, "not_permitted")])
-        for confirmed, expected in ((None, refusals), (0, refusals), (1, refusals), (2, refusals[1:]), (3, refusals[1:]),
+        for confirmed, expected in ((None, refusals), (0, refusals), (1, refusals), (2, refusals[1:]),
+                                    (3, refusals[1:]),
                                     (4, []), (5, []), (MAXIMUM, [])):
             with self.subTest(confirmed=confirmed):
                 worker, last_seq = self.again(**({} if confirmed is None else {"confirmed": confirmed}))

@@ -173,7 +173,8 @@ class Replies(Routing):
 
     def test_what_was_refused_is_not_remembered(self):
         self.start(endpoints={"app": {"max_messages": 1, "overflow": "refuse"}})
-        self.assertEqual(self.sends("sms", user("m1"), user("m2"), user("m3", to_addr=5)), {1: "queue_full", 2: "malformed"})
+        self.assertEqual(self.sends("sms", user("m1"), user("m2"), user("m3", to_addr=5)),
+                         {1: "queue_full", 2: "malformed"})
         self.assertEqual(set(self.sends("app", user("r1", in_reply_to="m1"), user("r2", in_reply_to="m2"),
                                         user("r3", in_reply_to="m3"))), {1, 2})
         self.gets("sms", "r1")
@@ -316,7 +317,8 @@ xmpp = "other"
 """
 
     def test_each_by_itself(self):
-        sms, xmpp, app, other = self.transport("sms"), self.transport("xmpp"), self.application("app"), self.application("other")
+        sms, xmpp = self.transport("sms"), self.transport("xmpp")
+        app, other = self.application("app"), self.application("other")
         sms.settled(sms.say(user("m1")))
         xmpp.settled(xmpp.say(user("m1")))
         self.assert_ids(app.deliveries(1), "m1")

@@ -8,7 +8,8 @@ from bus import *
 class Numbers(BusTest):
     def test_a_message_arrives_as_it_was_and_is_confirmed(self):
         transport, application = self.transport(), self.application()
-        message = pack(user("m1", transport_name="sms", to_addr="+1", from_addr="+2", content="häl\n\0lo", other=[1.5, b"x"]))
+        message = pack(user("m1", transport_name="sms", to_addr="+1", from_addr="+2", content="häl\n\0lo",
+                            other=[1.5, b"x"]))
         transport.say(message)
         self.assertEqual(transport.next(), Frame(CONFIRM, [1], None))
         frame = application.next()
@@ -264,7 +265,8 @@ class WhoMaySendWhat(BusTest):
 
     def test_a_name_that_is_not_ones_own(self):
         worker, other = self.transport(), self.application("other")
-        last = worker.say(*[user("m", transport_name=name) for name in ("xmpp", "hub", "app", "nobody", "", "SMS", "sms ")])
+        last = worker.say(*[user("m", transport_name=name)
+                            for name in ("xmpp", "hub", "app", "nobody", "", "SMS", "sms ")])
         self.assertEqual(worker.settled(last), [(n, "not_permitted") for n in range(1, 8)])
         self.assert_nothing(other)
 

@@ -1,7 +1,7 @@
-"""All of it at once, for a while: senders that resume, workers that die, requeue, leave, pause; and then the sum is made.
+"""All of it at once, for a while: senders that resume, workers that die, requeue, leave, pause; then the sum is made.
 
-Every message that was confirmed and not refused arrives, or lies among the dead letters with its reason; nothing is made
-up. The seed is fixed, but the processes' timing is not: a failure here is worth a case of its own.
+Every message that was confirmed and not refused arrives, or lies among the dead letters with its reason; nothing is
+made up. The seed is fixed, but the processes' timing is not: a failure here is worth a case of its own.
 """
 
 import random
@@ -16,7 +16,7 @@ SPAN_S = 5
 
 class Soak(BusTest):
     broker = {"send_window": 200, "max_batch_bytes": 20000, "max_message_bytes": 2000}
-    endpoint_defaults = {"redeliver_ms": 10, "max_deliveries": 1000, "max_messages": 500, "block_ms": 60000}
+    endpoint_defaults = {"redeliver_ms": 10, "max_deliveries": 255, "max_messages": 500, "block_ms": 60000}
     endpoints = {"dead_letters": {"max_messages": 1000000}}
 
     def setUp(self):

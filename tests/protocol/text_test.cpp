@@ -1,0 +1,92 @@
+#include "protocol/text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "protocol/limits.hpp"
+
+namespace signalbox {
+namespace {
+
+TEST(Utf8, AcceptsWhatUnicodeAllows) {
+  for (const char* text :
+       {"", "a", "12345678", "123456789", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+        "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "1234567\xc3\xa9"})
+    EXPECT_TRUE(is_utf8(text)) << text;
+  EXPECT_TRUE(is_utf8(Bytes("a\0b", 3)));
+}
+
+TEST(Utf8, RefusesAllElse) {
+  const std::vector<std::string> wrong = {"\x80",              // a continuation alone
+                                          "\xc0\x80",          // overlong
+                                          "\xc1\xbf",          // overlong
+                                          "\xe0\x9f\xbf",      // overlong
+                                          "\xf0\x8f\xbf\xbf",  // overlong
+                                          "\xed\xa0\x80",      // a surrogate
+                                          "\xed\xbf\xbf",      // a surrogate
+                                          "\xf4\x90\x80\x80",  // past U+10FFFF
+                                          "\xf5\x80\x80\x80",
+                                          "\xff",
+                                          "\xfe",
+                                          "\xc3",
+                                          "\xe2\x82",
+                                          "\xf0\x9f\x98",
+                                          "\xc3(",
+                                          "\xe2\x28\xa1",
+                                          "\xe2\x82\x28"};
+  for (const std::string& bytes : wrong) {
+    EXPECT_FALSE(is_utf8(bytes)) << bytes;
+    // Wherever the words of the fast path begin and end.
+    for (size_t before = 0; before < 20; ++before)
+      for (size_t behind = 0; behind < 20; ++behind)
+        ASSERT_FALSE(is_utf8(std::string(before, 'x') + bytes + std::string(behind, 'y')));
+  }
+}
+
+TEST(Utf8, AsciiIsToldAtEveryLength) {
+  for (size_t length = 0; length < 40; ++length) {
+    std::string text(length, 'x');
+    EXPECT_TRUE(is_ascii(text));
+    for (size_t i = 0; i < length; ++i) {
+      text[i] = '\x80';
+      EXPECT_FALSE(is_ascii(text)) << length << " " << i;
+      text[i] = 'x';
+    }
+  }
+}
+
+TEST(Name, IsBoundedTextWithoutControlsAndSlash) {
+  EXPECT_TRUE(is_name("sms"));
+  EXPECT_TRUE(is_name("\xc3\xa9t\xc3\xa9 2"));
+  EXPECT_TRUE(is_name(std::string(255, 'n')));
+  EXPECT_FALSE(is_name(std::string(256, 'n')));
+  EXPECT_FALSE(is_name(""));
+  EXPECT_FALSE(is_name("a/b"));
+  EXPECT_FALSE(is_name("a\nb"));
+  EXPECT_FALSE(is_name(Bytes("a\0b", 3)));
+  EXPECT_FALSE(is_name("a\x7f"));
+  EXPECT_FALSE(is_name("a\xc2\x85"));
+  EXPECT_TRUE(is_name("a\xc2\xa0"));
+  EXPECT_FALSE(is_name("a\xff"));
+}
+
+TEST(Printable, EscapesWhatWouldMoveACursor) {
+  EXPECT_EQ(printable("client 1.0 \xe2\x82\xac"), "client 1.0 \xe2\x82\xac");
+  EXPECT_EQ(printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");
+  EXPECT_EQ(printable("\xc2\x9b!"), "\\xc2\\x9b!");
+  EXPECT_EQ(printable("\xff\xc3"), "\\xff\\xc3");
+  EXPECT_EQ(printable(""), "");
+}
+
+TEST(Printable, CutsBetweenCharacters) {
+  EXPECT_EQ(printable(std::string(300, 'x')), std::string(limits::peer_text_bytes_max, 'x'));
+  const std::string almost(limits::peer_text_bytes_max - 1, 'x');
+  EXPECT_EQ(printable(almost + "\xc3\xa9"), almost);
+  EXPECT_EQ(printable(almost.substr(1) + "\xc3\xa9z"), almost.substr(1) + "\xc3\xa9");
+  EXPECT_LE(printable(std::string(1000, '\n')).size(), 4 * limits::peer_text_bytes_max);
+}
+
+}  // namespace
+}  // namespace signalbox
