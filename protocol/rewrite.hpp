@@ -35,9 +35,9 @@ struct Edit {
   Bytes value;                                         // MessagePack
 };
 
-// Applies `edit` to `message`, which holds exactly one well-formed map; edit.value does not point into it. Of a key that
-// is given twice the first changes; a pop where nothing is, or nil, changes nothing and is true. False: unchanged, since
-// the path, or the value there, has another type than the operation needs.
+// Applies `edit` to `message`, which holds exactly one well-formed map; edit.value does not point into it. Of a key
+// that is given twice the first changes; a pop where nothing is, or nil, changes nothing and is true. False: unchanged,
+// since the path, or the value there, has another type than the operation needs.
 [[nodiscard]] bool rewrite(std::string& message, const Edit& edit);
 
 // Appends `text` as a MessagePack str.

@@ -1,7 +1,7 @@
 // One value of the configuration with its place in the file: what a router sees of TOML, without the TOML library.
 //
 // Thread: any, immutable once built. Owns: its text and its children.
-// Tested by configuration_test.cpp.
+// Tested by tests/configuration.
 #pragma once
 
 #include <cstdint>

@@ -16,8 +16,7 @@ constexpr uint64_t run_bytes_max = 96 * 1024;
 // Hands out all that waits, and settles it.
 uint64_t drain(Queue& queue, uint32_t& ticket) {
   uint64_t settled = 0;
-  for (Place first = queue.fresh(MessageKind::user_message); first;
-       first = queue.fresh(MessageKind::user_message)) {
+  for (Place first = queue.fresh(MessageKind::user_message); first; first = queue.fresh(MessageKind::user_message)) {
     const Extent extent = queue.extent(first, batch_messages, run_bytes_max);
     queue.hand_out(MessageKind::user_message, extent, ticket);
     ticket += extent.count;

@@ -13,6 +13,10 @@ namespace {
 // So many NACKed messages are passed over for one that can go.
 constexpr size_t passed_over_max = 64;
 
+MessageKind other_than(MessageKind kind) {
+  return kind == MessageKind::event ? MessageKind::user_message : MessageKind::event;
+}
+
 bool comes_before(const Place& a, const Place& b) {
   return a.segment->serial != b.segment->serial ? a.segment->serial < b.segment->serial : a.index < b.index;
 }
@@ -45,14 +49,14 @@ void Core::State::deliver(Endpoint& endpoint) {
   for (bool again = true; again;) {
     endpoint.suspect_waits = false;
     // The two kinds in turn, batch by batch, until neither finds room.
-    for (int idle_turns = 0; idle_turns < 2;) {
-      const MessageKind kind = endpoint.next_kind;
-      const Turn turn = deliver_one(endpoint, kind);
-      // A large message that waits for bytes to be settled has its turn still: smaller ones of the other kind would
-      // take each byte that comes free, for ever.
-      if (turn == Turn::no_bytes) break;
-      endpoint.next_kind = kind == MessageKind::event ? MessageKind::user_message : MessageKind::event;
-      idle_turns = turn == Turn::delivered ? 0 : idle_turns + 1;
+    for (;;) {
+      MessageKind kind = endpoint.next_kind;
+      Turn turn = deliver_one(endpoint, kind);
+      if (turn == Turn::nothing) turn = deliver_one(endpoint, kind = other_than(kind));
+      // A large message that waits for bytes to be settled keeps its turn: smaller ones of the other kind would take
+      // each byte that comes free, for ever.
+      if (turn != Turn::delivered) break;
+      endpoint.next_kind = other_than(kind);
     }
     // Whoever was kept free for a suspect that has gone elsewhere is free for all.
     again = endpoint.reserved != nullptr && !endpoint.suspect_waits;

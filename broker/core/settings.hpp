@@ -3,7 +3,7 @@
 // The configuration file becomes this; a test, the simulator or an embedding program may fill it in by hand.
 //
 // Thread: any, immutable once handed to the core. Owns: names and routers.
-// Tested by configuration_test.cpp, core_test.cpp.
+// Tested by tests/configuration, core_test.cpp.
 #pragma once
 
 #include <array>

@@ -227,12 +227,13 @@ def rewrites():
         "key_twice": edit("set", ["a"], 1, (("a", 2), ("a", 3))),
         "deepest": edit("set", ["a"], 1, {"b": nested(31)}),
     }
-    # Recipes: by chance, and for a map and an array of 65535 that get one more.
+    # Recipes: by chance, and for a map and an array of 65535 that get one more; those
+    # need a first byte of their own.
     chance = random.Random(20110921)
     for i in range(16):
         seeds[f"recipe_{i:02}"] = bytes([chance.randrange(128), *chance.randbytes(chance.randrange(20, 120))])
-    seeds["recipe_65535_entries"] = bytes([1 << 2, 1, 1, 1, 0xF6])
-    seeds["recipe_65535_items"] = bytes([1 << 2 | 1, 0, 1, 1, 1, 0, 5, 0xF6])
+    seeds["recipe_65535_entries"] = bytes([0x7C, 1, 1, 1, 0xF6])
+    seeds["recipe_65535_items"] = bytes([0x7D, 0, 1, 1, 1, 0, 5, 0xF6])
     write("fuzz_rewrite", seeds)
 
 

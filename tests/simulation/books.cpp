@@ -39,6 +39,7 @@ bool EndpointBook::admit(uint64_t bytes, uint64_t now_ms) {
 
 void EndpointBook::insert(Copy& copy, uint64_t now_ms) {
   copy.place = next_place_++;
+  copy.batches_before = batches;
   waiting_[static_cast<size_t>(copy.kind())].emplace(copy.place, &copy);
   queue.taken.add(copy.bytes);
   queue.waiting.add(copy.bytes);

@@ -34,8 +34,9 @@ struct Copy {
   uint32_t deliveries = 0;
   uint32_t suspicions = 0;
   uint32_t failures = 0;
-  uint64_t due_ms = 0;     // not to be delivered before
-  uint64_t nacked_by = 0;  // the registration that handed it back last; 0: none
+  uint64_t batches_before = 0;  // that the endpoint had handed out when it went in
+  uint64_t due_ms = 0;          // not to be delivered before
+  uint64_t nacked_by = 0;       // the registration that handed it back last; 0: none
 
   // Of a dead letter: what became of it before.
   EndpointId died_at = 0;
@@ -84,6 +85,7 @@ class EndpointBook {
   SenderLedger sender;
   QueueLedger queue;
   std::vector<ConnectionId> instances;
+  uint64_t batches = 0;                                        // handed out
   std::optional<MessageKind> last_kind;                        // of the batch handed out last
   bool suspect_waited = false;                                 // when the last turn ended
   std::array<std::map<EndpointId, uint64_t>, 2> first_places;  // by kind and sender: the place first delivered last

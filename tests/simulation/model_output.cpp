@@ -402,16 +402,17 @@ void Model::check_order(EndpointBook& endpoint, const RegistrationBook& registra
 void Model::check_turns(EndpointBook& endpoint, ConnectionId to, const std::vector<Copy*>& batch, Time now) {
   const MessageKind kind = batch.front()->kind();
   const std::optional<MessageKind> before = std::exchange(endpoint.last_kind, kind);
+  const uint64_t batches = endpoint.batches++;
   if (before != kind || gone_this_turn_ || batch.front()->alone() || endpoint.suspect_waited) return;
   for (ConnectionId id : endpoint.instances)
     if (connections_[id].blocked && connections_[id].blocked_ms + 2 > now.monotonic_ms) return;
   const auto& others = endpoint.waiting(kind == MessageKind::event ? MessageKind::user_message : MessageKind::event);
-  for (const auto& [place, other] : others) {
-    if (other->due_ms > now.monotonic_ms || other->nacked_by != 0 || other->alone()) continue;
-    if (can_take(connections_[to], *other) && !lacks_bytes(endpoint, *other))
-      fail(describe(*other->message) + " waits for its turn while the other kind is served twice");
-    return;
-  }
+  if (others.empty()) return;
+  // Only what was there already when the batch before went out had the turn after that.
+  const Copy& other = *others.begin()->second;
+  if (other.deliveries > 0 || other.batches_before >= batches) return;
+  if (can_take(connections_[to], other) && !lacks_bytes(endpoint, other))
+    fail(describe(*other.message) + " waits for its turn while the other kind is served twice");
 }
 
 // Among several instances: the one with the most free prefetch, and not the one that has just handed it back.
