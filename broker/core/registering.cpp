@@ -74,6 +74,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   session->instance = printable(hello.instance);
   session->last_served = 0;
   // In front: the next newcomer's PING goes first to those that have had none.
+  connection.probed = false;
   std::list<Session*>& instances = endpoints[endpoint].instances;
   session->instance_place = instances.insert(instances.begin(), session);
   ++live_registrations;
