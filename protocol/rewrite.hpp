@@ -8,7 +8,8 @@
 // Thread: any; no state. Errors: a path that runs into a value of another type leaves the message unchanged and says
 // so.
 // Bounds: Edit::path_keys_max keys deep; what a rewrite adds is not counted against max_message_bytes.
-// Tested by rewrite_test.cpp, fuzz_rewrite.cpp.
+// A merge looks up each of its entries in the map that it goes into, so its value should be an operator's, not a
+// peer's. Tested by rewrite_test.cpp, fuzz_rewrite.cpp.
 #pragma once
 
 #include <array>
