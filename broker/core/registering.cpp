@@ -36,6 +36,10 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
       return refuse_hello(ErrorCode::not_permitted, "this session belongs to another name or key");
     }
   }
+  if (session != nullptr && session->leaving) {  // it said BYE: there is nothing to come back to
+    end_registration(*session, Ending::left);
+    session = nullptr;
+  }
   if (const auto known = connections.find(from); known != connections.end() && known->second.session != nullptr) {
     Session& current = *known->second.session;
     end_registration(current, &current == session ? Ending::error : Ending::left);

@@ -206,5 +206,24 @@ TEST(Core, WhoWasKeptFreeForASuspectGetsTheRestOnceItHasGoneElsewhere) {
   EXPECT_EQ(c.delivered_ids(), (Strings{"1", "2", "3"}));
 }
 
+TEST(Core, WhoSaysByeAndHelloBeforeItIsAnsweredBeginsAnew) {
+  const std::string id = "0123456789abcdef";
+  for (const ConnectionId back_on : {1U, 2U}) {
+    Bus bus(seed_toml);
+    Peer smpp(bus, 1);
+    smpp.hello(Role::transport, "smpp_transport", 1000, id);
+    bus.block(1);
+    smpp.send({user_message("1")});
+    smpp.bye();
+    Peer back(bus, back_on);
+    back.hello(Role::transport, "smpp_transport", 1000, id);
+    bus.block(1, false);
+    bus.advance(1);
+    EXPECT_EQ(bus.core().sessions(), 1U);
+    EXPECT_EQ(bus.core().registrations(), 1U);
+    EXPECT_EQ(bus.core().counters().resumed, 0U);
+  }
+}
+
 }  // namespace
 }  // namespace signalbox::testing

@@ -18,7 +18,7 @@ constexpr bool sanitized = false;
 constexpr bool sanitized = false;
 #endif
 
-constexpr uint64_t seed_count = sanitized ? 60 : 1000;
+constexpr uint64_t seed_count = sanitized ? 200 : 2000;
 constexpr uint64_t steps = sanitized ? 1000 : 2000;
 
 class SimulationTest : public testing::Test {
@@ -36,25 +36,30 @@ TEST_F(SimulationTest, EveryPromiseIsKeptForManySeeds) {
     dead += simulation.model().dead();
   }
   // A simulation in which nothing happens would find nothing.
-  EXPECT_GT(delivered, seed_count * steps / 4);
+  EXPECT_GT(delivered, seed_count * steps / 10);
   EXPECT_GT(dead, seed_count);
 }
 
-// Seeds that once found a fault, in the core or in the model, and what it was.
+// Faults of the core that the simulation has found, each with a seed that finds it again when its remedy is taken out.
+// A change to what the simulation draws shifts all seeds: look for new ones then, in the same way.
 struct NamedSeed {
-  const char* what;
+  const char* fault;
   uint64_t seed;
-  uint64_t steps;
 };
 
 constexpr NamedSeed named_seeds[] = {
-    {"the first one", 1, 2000},
+    {"a message appended to a segment that is not the newest was never delivered", 1},
+    {"one who said BYE while its link was full was never told what had become of its messages", 1},
+    {"the window counted a partly confirmed batch as a whole", 11},
+    {"an instance kept free for a suspect got no work once the suspect had gone elsewhere", 84},
+    {"an instance was kept free for a suspect that it had itself handed back", 1267},
+    {"instances behind one that had registered again were not probed", 739},
 };
 
 TEST_F(SimulationTest, SeedsThatOnceFoundAFault) {
   for (const NamedSeed& named : named_seeds) {
-    Simulation simulation(named.seed, named.steps);
-    EXPECT_TRUE(simulation.run()) << named.what << "\n" << simulation.report();
+    Simulation simulation(named.seed, 2000);
+    EXPECT_TRUE(simulation.run()) << named.fault << "\n" << simulation.report();
   }
 }
 

@@ -106,14 +106,18 @@ class Soak(BusTest):
             for name, sender in senders.items():
                 self.read(sender)
             frame = last.next(0.01)
-            for delivery in last.opened(frame) if frame else []:
-                last.ack(0, delivery.seq)
-                self.handled.setdefault(delivery.message["message_id"], []).append(delivery.redelivered)
+            while frame:
+                for delivery in last.opened(frame):
+                    last.ack(0, delivery.seq)
+                    self.handled.setdefault(delivery.message["message_id"], []).append(delivery.redelivered)
+                frame = last.next(0)
             frame = letters.next(0)
-            for delivery in letters.opened(frame) if frame else []:
-                self.assertEqual(self.dead_letter(delivery)["reason"], "by chance")
-                letters.ack(0, delivery.seq)
-                dead.add(delivery.message["message_id"])
+            while frame:
+                for delivery in letters.opened(frame):
+                    self.assertEqual(self.dead_letter(delivery)["reason"], "by chance")
+                    letters.ack(0, delivery.seq)
+                    dead.add(delivery.message["message_id"])
+                frame = letters.next(0)
             if not any(sender["open"] for sender in senders.values()) and self.confirmed <= self.handled.keys() | dead:
                 break
         self.assertEqual([sender["open"] for sender in senders.values()], [{}, {}], "all is confirmed in the end")
@@ -122,6 +126,69 @@ class Soak(BusTest):
         self.assertGreater(len(self.confirmed), 500)
         firsts = [name for name, deliveries in self.handled.items() if deliveries.count(False) > 1]
         self.assertEqual(firsts, [], "a first delivery comes once")
+
+
+class Steps(BusTest):
+    """Instances that come, handle a part of what they have, and go, step by step: nothing is left to timing. One broker
+    sees all the runs, so that each begins with what the ones before it left in the broker's memory."""
+
+    endpoint_defaults = {"max_messages": 100000}
+
+    def send(self, workers):
+        count = self.random.choice((1, 3, 30, 100))
+        last = self.given + count
+        self.transport.settled(self.transport.say(*users(self.given + 1, last, content="x" * self.random.randrange(self.size))))
+        self.waiting |= {"m%d" % n for n in range(self.given + 1, last + 1)}
+        self.given = last
+
+    def join(self, workers):
+        if len(workers) < 3:
+            workers.append((self.application(prefetch=self.random.choice((1, 5, 50))), []))
+
+    def handle(self, workers):
+        if not workers:
+            return
+        worker, unsettled = self.random.choice(workers)
+        for frame in worker.waiting():
+            unsettled += worker.opened(frame)
+        for delivery in list(unsettled):
+            if self.random.random() < 0.9:
+                worker.ack(0, delivery.seq)
+                unsettled.remove(delivery)
+                self.waiting.discard(delivery.message["message_id"])
+        worker.barrier()
+
+    def leave(self, workers):
+        if workers:
+            worker, _ = workers.pop(self.random.randrange(len(workers)))
+            worker.send(BYE, None)
+            worker.expect(BYE)
+            worker.close()
+
+    def run_of(self, steps, seed):
+        self.random = random.Random(seed)
+        self.transport, workers = self.worker("transport", "sms"), []
+        self.given, self.waiting, self.size = 0, set(), self.random.choice((10, 200, 450, 2000))
+        for _ in range(steps):
+            self.random.choices((self.send, self.join, self.handle, self.leave), (4, 2, 3, 1))[0](workers)
+        while workers:
+            self.leave(workers)
+        heir = self.application(prefetch=65536)
+        got = heir.deliveries(len(self.waiting))
+        self.assertEqual(sorted(ids(got)), sorted(self.waiting))
+        numbers = [int(name[1:]) for name in ids(got)]
+        self.assertEqual(numbers, sorted(numbers), "in their old order")
+        heir.ack(len(got))
+        for worker in (heir, self.transport):
+            worker.send(BYE, None)
+            worker.expect(BYE)
+            worker.close()
+
+    def test_nothing_is_left_behind(self):
+        for steps, runs in ((6, 50), (8, 100), (12, 100), (20, 50), (50, 20), (100, 10)):
+            for seed in range(runs):
+                with self.subTest(steps=steps, seed=seed):
+                    self.run_of(steps, seed)
 
 
 if __name__ == "__main__":
