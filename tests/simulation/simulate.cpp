@@ -16,15 +16,16 @@ int main(int argument_count, char** arguments) {
   uint64_t steps = 10'000;
   uint64_t runs = 1;
   uint64_t trace_from = UINT64_MAX;
-  for (int i = 1; i + 1 < argument_count; i += 2) {
-    const uint64_t value = std::strtoull(arguments[i + 1], nullptr, 10);
-    if (std::strcmp(arguments[i], "--seed") == 0) {
+  for (int i = 1; i < argument_count; i += 2) {
+    const char* const text = i + 1 < argument_count ? arguments[i + 1] : nullptr;
+    const uint64_t value = text != nullptr ? std::strtoull(text, nullptr, 10) : 0;
+    if (text != nullptr && std::strcmp(arguments[i], "--seed") == 0) {
       seed = value;
-    } else if (std::strcmp(arguments[i], "--steps") == 0) {
+    } else if (text != nullptr && std::strcmp(arguments[i], "--steps") == 0) {
       steps = value;
-    } else if (std::strcmp(arguments[i], "--runs") == 0) {
+    } else if (text != nullptr && std::strcmp(arguments[i], "--runs") == 0) {
       runs = value;
-    } else if (std::strcmp(arguments[i], "--trace") == 0) {
+    } else if (text != nullptr && std::strcmp(arguments[i], "--trace") == 0) {
       trace_from = value;
     } else {
       std::fprintf(stderr, "usage: simulate [--seed S] [--steps N] [--runs K] [--trace T]\n");

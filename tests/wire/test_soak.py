@@ -137,7 +137,7 @@ class Steps(BusTest):
     def send(self, workers):
         count = self.random.choice((1, 3, 30, 100))
         last = self.given + count
-        self.transport.settled(self.transport.say(*users(self.given + 1, last, content="x" * self.random.randrange(self.size))))
+        self.giver.settled(self.giver.say(*users(self.given + 1, last, content="x" * self.random.randrange(self.size))))
         self.waiting |= {"m%d" % n for n in range(self.given + 1, last + 1)}
         self.given = last
 
@@ -167,7 +167,7 @@ class Steps(BusTest):
 
     def run_of(self, steps, seed):
         self.random = random.Random(seed)
-        self.transport, workers = self.worker("transport", "sms"), []
+        self.giver, workers = self.transport(), []
         self.given, self.waiting, self.size = 0, set(), self.random.choice((10, 200, 450, 2000))
         for _ in range(steps):
             self.random.choices((self.send, self.join, self.handle, self.leave), (4, 2, 3, 1))[0](workers)
@@ -179,7 +179,7 @@ class Steps(BusTest):
         numbers = [int(name[1:]) for name in ids(got)]
         self.assertEqual(numbers, sorted(numbers), "in their old order")
         heir.ack(len(got))
-        for worker in (heir, self.transport):
+        for worker in (heir, self.giver):
             worker.send(BYE, None)
             worker.expect(BYE)
             worker.close()
