@@ -117,6 +117,18 @@ void Model::forget(SessionBook& session) {
   std::erase_if(sessions_, [&session](const auto& known) { return known.get() == &session; });
 }
 
+// A session that resumes was not killed. What its newcomer's probes have buried before stays a dead letter.
+void Model::take_back_blame() {
+  SessionBook* const session = std::exchange(resuming_, nullptr);
+  if (session == nullptr) return;
+  for (const SessionBook::Blame& blame : session->blames) {
+    if (blame.copy->state != Copy::State::waiting && blame.copy->state != Copy::State::under_way) continue;
+    --blame.copy->suspicions;
+    if (blame.failed) --blame.copy->failures;
+  }
+  session->blames.clear();
+}
+
 void Model::forget_lost_sessions(Time now) {
   std::erase_if(sessions_, [&](const auto& session) {
     return !session->live && now.monotonic_ms - session->lost_ms >= settings_.session_ttl_s * 1000;

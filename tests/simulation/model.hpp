@@ -92,6 +92,7 @@ class Model {
   void end_with(ConnectionId connection, ErrorCode code, Time now);
   void hand_back(RegistrationBook& registration, Time now);
   void forget(SessionBook& session);
+  void take_back_blame();
   void advance(SessionBook& session, Time now);
 
   // Frames out, one each (model_output.cpp).
@@ -138,8 +139,9 @@ class Model {
   uint64_t dead_ = 0;
   std::optional<ConnectionId> ends_after_frame_;
   bool gone_this_turn_ = false;
-  bool in_frame_ = false;           // the core deals with a frame
-  std::vector<ConnectionId> gone_;  // found out in frames of this turn
+  SessionBook* resuming_ = nullptr;  // within one frame
+  bool in_frame_ = false;            // the core deals with a frame
+  std::vector<ConnectionId> gone_;   // found out in frames of this turn
   bool draining_ = false;
   std::vector<ConnectionId> to_probe_;  // instances that a newcomer's HELLO must have caused a PING to
 };

@@ -36,6 +36,7 @@ void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, Time now) 
 
 void Model::worker_frame_done(Time now) {
   in_frame_ = false;
+  take_back_blame();
   const std::optional<ConnectionId> ending = std::exchange(ends_after_frame_, std::nullopt);
   if (ending && connections_.contains(*ending) && connections_[*ending].registration) end(*ending, now);
 }
@@ -74,14 +75,7 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
     session->endpoint = *endpoint;
     session->any_first = !frame.session.empty();
   }
-  if (!session->blames.empty())
-    journal_.note("session takes back its blame: connection, copies", from, session->blames.size());
-  for (const SessionBook::Blame& blame : session->blames) {
-    if (blame.copy->state != Copy::State::waiting && blame.copy->state != Copy::State::under_way) continue;
-    --blame.copy->suspicions;
-    if (blame.failed) --blame.copy->failures;
-  }
-  session->blames.clear();
+  resuming_ = session;  // its blame is taken back once the probes are out
   session->live = from;
 
   end_gone(now);  // its probes end whom the turn has found gone so far

@@ -84,6 +84,7 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
   const std::optional<BrokerFrame> frame = parse_broker_frame(header);
   if (!frame) return fail("an unreadable header to connection " + number(to));
   note_frame(to, *frame, result);
+  if (std::holds_alternative<Welcome>(*frame)) take_back_blame();
   const auto found = connections_.find(to);
   if (found == connections_.end()) {
     if (result == Output::Result::sent) fail("a frame to connection " + number(to) + ", which never said a word");

@@ -294,6 +294,20 @@ class Bye(Resuming):
             self.assertEqual(frame.kind, BYE)
             self.assertTrue(frame.args[0] is None or isinstance(frame.args[0], str))
 
+    def test_hello_right_behind_it_opens_a_new_registration(self):
+        for options in ({}, {"session": SESSION}):
+            worker = self.connect()
+            worker.register("transport", "sms", **options)
+            worker.batch(1, user("m1"), {})
+            worker.send(BYE, None)
+            worker.hello("transport", "sms", **options)
+            worker.batch(1, user("m2"))
+            self.assertEqual([worker.next().kind for _ in range(4)], [REFUSE, CONFIRM, BYE, WELCOME])
+            worker.settled(1)
+            worker.send(BYE, None)
+            worker.expect(BYE)
+        self.assert_ids(self.application().deliveries(4), "m1", "m2", "m1", "m2")
+
     def test_a_reason_is_text_or_nil(self):
         for reason in (7, b"bytes", ["x"], True):
             worker = self.transport()
