@@ -41,7 +41,7 @@ uint32_t scale(uint32_t random, size_t count) {
 }  // namespace
 
 RoutingMemory::RoutingMemory(uint64_t bytes, const std::array<char, 192>& hash_secret)
-    : bucket_count_(std::max<size_t>(1, bytes / sizeof(Bucket))), hash_secret_(hash_secret) {
+    : bucket_count_(std::max<size_t>(2, bytes / sizeof(Bucket) & ~size_t{1})), hash_secret_(hash_secret) {
   // Straight from the kernel: zero pages that cost nothing until they are used. All zero is an empty table.
   mapped_bytes_ = bucket_count_ * sizeof(Bucket);
   void* memory =
@@ -66,7 +66,7 @@ RoutingMemory::Key RoutingMemory::key(uint32_t dispatcher, Direction direction, 
   key.fingerprint = who & fingerprint_mask;
   if (key.fingerprint == 0) key.fingerprint = uint64_t{1} << 16;
   key.first_bucket = scale(static_cast<uint32_t>(where), bucket_count_);
-  key.second_bucket = scale(static_cast<uint32_t>(where >> 32), bucket_count_);
+  key.second_bucket = key.first_bucket ^ 1;
   return key;
 }
 

@@ -73,11 +73,11 @@ TEST(RoutingMemory, AnIdThatTwoHaveUsedIsFollowedNoMore) {
 }
 
 TEST(RoutingMemory, PushesOutTheOldest) {
-  RoutingMemory memory(64, secret);  // one bucket: both candidates are the same
-  for (uint32_t i = 0; i < 4; ++i) EXPECT_EQ(remember(memory, std::to_string(i), i, 1 + i), Remembered::anew);
+  RoutingMemory memory(128, secret);  // two buckets: every id has the same eight places
+  for (uint32_t i = 0; i < 8; ++i) EXPECT_EQ(remember(memory, std::to_string(i), i, 1 + i), Remembered::anew);
   EXPECT_EQ(remember(memory, "new", 9, 10), Remembered::evicted);
   EXPECT_EQ(source(memory, "0", 10), std::nullopt);
-  for (uint32_t i = 1; i < 4; ++i) EXPECT_EQ(source(memory, std::to_string(i), 10), i);
+  for (uint32_t i = 1; i < 8; ++i) EXPECT_EQ(source(memory, std::to_string(i), 10), i);
   EXPECT_EQ(remember(memory, "newer", 9, 102), Remembered::anew) << "an expired one is free";
 }
 
