@@ -48,7 +48,8 @@ class RoutingMemory {
     evicted,    // anew, and a live entry was pushed out for it
   };
 
-  // `bytes` are rounded down to a whole number of pairs of buckets, at least one; the pages are touched as they are used.
+  // `bytes` are rounded down to a whole number of pairs of buckets, at least one; the pages are touched as they are
+  // used.
   RoutingMemory(uint64_t bytes, const std::array<char, 192>& hash_secret);
   ~RoutingMemory();
   RoutingMemory(const RoutingMemory&) = delete;
