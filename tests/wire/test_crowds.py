@@ -4,6 +4,7 @@ They speak by plain sockets with a ZMTP 3 handshake written out, which costs les
 them break what a library would not.
 """
 
+import os
 import resource
 import socket
 import time
@@ -88,7 +89,8 @@ class NeverRegistered(Crowd):
                 self.greeted(peer)
             self.assert_unharmed()
         grown = self.bus.resident_bytes() - before
-        self.assertLess(grown, count * CONNECTION_BYTES, "%d bytes a connection" % (grown // count))
+        if os.environ.get("SIGNALBOX_SANITIZER") != "thread":  # whose shadow of each connection is larger than the bound
+            self.assertLess(grown, count * CONNECTION_BYTES, "%d bytes a connection" % (grown // count))
         for peer in self.peers[::10]:  # some ask, and each is told
             peer.sendall(frame(pack([PING])))
         for peer in self.peers[::10]:
