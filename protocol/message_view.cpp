@@ -396,11 +396,11 @@ inline std::string_view MessageView::judge_values() const {
   return {};
 }
 
+// The pass that knows the keys is twice as fast as one that knows nothing, so it serves here too.
 std::optional<size_t> map_bytes(Bytes bytes) {
-  if (bytes.empty() || value::tag_at(bytes.data()).type != Type::map) return std::nullopt;
-  const char* const behind = value::skip(bytes.data(), bytes.data() + bytes.size());
-  if (behind == nullptr) return std::nullopt;
-  return static_cast<size_t>(behind - bytes.data());
+  MessageView view;
+  if (view.scan(bytes) == Scan::broken) return std::nullopt;
+  return view.bytes().size();
 }
 
 }  // namespace signalbox

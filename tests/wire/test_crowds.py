@@ -89,7 +89,8 @@ class NeverRegistered(Crowd):
                 self.greeted(peer)
             self.assert_unharmed()
         grown = self.bus.resident_bytes() - before
-        if os.environ.get("SIGNALBOX_SANITIZER") != "thread":  # whose shadow of each connection is larger than the bound
+        # The thread sanitizer's shadow of each connection is larger than the bound.
+        if os.environ.get("SIGNALBOX_SANITIZER") != "thread":
             self.assertLess(grown, count * CONNECTION_BYTES, "%d bytes a connection" % (grown // count))
         for peer in self.peers[::10]:  # some ask, and each is told
             peer.sendall(frame(pack([PING])))

@@ -275,6 +275,7 @@ class SecondHello(BusTest):
         worker = self.application(prefetch=2)
         worker.deliveries(2)
         worker.ack(1)
+        self.assert_ids(worker.deliveries(1), "m3")
         worker.register("application", "app")
         self.assert_ids(worker.deliveries(2), "m2", "m3")
 
