@@ -39,6 +39,7 @@ HEARTBEAT_MS = 200
 # By when the broker has noticed that a connection is gone, whatever else happens.
 DETECTION_S = (HEARTBEAT_MS + 500) / 1000
 MAXIMUM = 2**64 - 1
+TURN_FRAMES = 128  # Broker::turn_frames_max: what the broker takes in before it hands anything out
 
 Frame = collections.namedtuple("Frame", "kind args body")
 Delivery = collections.namedtuple("Delivery", "seq redelivered message raw batch")
@@ -395,10 +396,11 @@ class Worker:
         return self.expect(ERROR).args[0]
 
     def barrier(self):
-        """Returns when the broker has answered everything sent so far. The answer to a PING may leave before the turn
-        that it came in is over; the third cannot overtake what the first two turns had to say."""
-        for _ in range(3):
+        """Returns when the broker has answered everything sent so far. A PING is answered at once, but a turn ends,
+        with what it has to say, after TURN_FRAMES at the latest: the answer to one more comes from a later turn."""
+        for _ in range(TURN_FRAMES + 1):
             self.send(PING)
+        for _ in range(TURN_FRAMES + 1):
             self.expect(PONG)
 
     def waiting(self):
