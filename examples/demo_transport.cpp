@@ -28,7 +28,7 @@ class DemoTransport {
  public:
   DemoTransport(Worker& worker, const Console& console, std::string user)
       : worker_(worker), console_(console), user_(std::move(user)) {
-    worker_.on_message([this](const Delivery& delivery) { deliver(delivery.message()); });
+    worker_.on_message([this](const Delivery& delivery) { deliver(Message(delivery.bytes)); });
     worker_.on_refused([this](const Refusal& refusal) {
       console_.line("refused", signalbox::printable(refusal.code) + ": " + signalbox::printable(refusal.text));
     });

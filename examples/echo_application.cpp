@@ -25,7 +25,7 @@ class EchoApplication {
  public:
   EchoApplication(Worker& worker, const Console& console, uint64_t count)
       : worker_(worker), console_(console), count_(count) {
-    worker_.on_message([this](const Delivery& delivery) { receive(delivery.message()); });
+    worker_.on_message([this](const Delivery& delivery) { receive(Message(delivery.bytes)); });
     worker_.on_refused([this](const Refusal& refusal) {
       console_.line("refused", signalbox::printable(refusal.code) + ": " + signalbox::printable(refusal.text));
     });

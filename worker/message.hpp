@@ -29,6 +29,8 @@ class Message {
  public:
   // No fields at all.
   Message() = default;
+  // One encoded message, taken over as decode() does; without fields where the bytes are no message.
+  explicit Message(Bytes encoded) { (void)decode(encoded); }
 
   // A user message with vumi's fields in their order: id and timestamp filled in, metadata empty, the others nil.
   static Message user_message();

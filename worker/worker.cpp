@@ -75,12 +75,6 @@ std::string described(Bytes code, Bytes text) {
 
 }  // namespace
 
-Message Delivery::message() const {
-  Message message;
-  if (!message.decode(bytes)) return {};
-  return message;
-}
-
 Worker::Worker(WorkerOptions options)
     : options_(std::move(options)),
       session_(checked_session(options_)),

@@ -2,7 +2,7 @@
 //
 //   signalbox::Worker worker({.role = signalbox::Role::application, .name = "my_application"});
 //   worker.on_message([&](const signalbox::Delivery& delivery) {
-//     const signalbox::Message message = delivery.message();
+//     const signalbox::Message message(delivery.bytes);
 //     if (message.is_user_message()) worker.send(message.reply("You said " + std::string(message.content())));
 //   });
 //   worker.run();
@@ -26,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/exchange.hpp"
 #include "protocol/header.hpp"
 #include "worker/link.hpp"
 #include "worker/message.hpp"
@@ -45,38 +46,6 @@ struct WorkerOptions {
   uint64_t backoff_ms_max = 30000;  // up to this
   uint64_t heartbeat_ms = limits::heartbeat_ms;  // until WELCOME says it
   void* zeromq_context = nullptr;                // the host's, for inproc endpoints; null: one of its own
-};
-
-// One message from the broker. The bytes hold until the handler returns, or until receive() is called again.
-struct Delivery {
-  Bytes bytes;
-  Seq seq = 0;  // within this connection
-  bool redelivered = false;
-
-  // Decoded; without fields where the bytes are no message.
-  Message message() const;
-};
-
-// The broker would not take a message of this worker's.
-struct Refusal {
-  Seq seq = 0;    // as try_send or send returned it
-  Bytes code;     // as on the wire, "no_route"
-  Bytes text;     // one line, for people
-  Bytes message;  // the message itself
-};
-
-// What became of a message handed over; true: it was taken, and has a number.
-struct SendResult {
-  enum class Reason : uint8_t {
-    taken,
-    window_full,  // the broker has to confirm some first (also: not registered yet)
-    too_large,    // over max_batch_bytes, or empty
-    ended,        // failed, closing or closed
-  };
-  Seq seq = 0;
-  Reason reason = Reason::taken;
-
-  explicit operator bool() const { return reason == Reason::taken; }
 };
 
 // A connection to the broker, registered under one name.

@@ -58,7 +58,7 @@ TEST_F(WorkerAndBroker, AMessageItsReplyAndItsEvents) {
   Worker application(options(Role::application, "my_application"));
   std::vector<std::string> told;
   application.on_message([&](const Delivery& delivery) {
-    const Message message = delivery.message();
+    const Message message(delivery.bytes);
     if (message.is_user_message()) {
       told.push_back("application got " + std::string(message.content()) + " via " +
                      std::string(message.transport_name()));
@@ -68,7 +68,7 @@ TEST_F(WorkerAndBroker, AMessageItsReplyAndItsEvents) {
     }
   });
   transport.on_message([&](const Delivery& delivery) {
-    const Message message = delivery.message();
+    const Message message(delivery.bytes);
     told.push_back("transport got " + std::string(message.content()) + " for " + std::string(message.to_addr()));
     transport.send(message.ack("n1"));
     transport.send(message.delivery_report("delivered"));
@@ -94,7 +94,7 @@ TEST_F(WorkerAndBroker, ThousandsArriveInOrder) {
   uint64_t arrived = 0;
   uint64_t out_of_order = 0;
   application.on_message([&](const Delivery& delivery) {
-    out_of_order += delivery.message().content() != std::to_string(arrived);
+    out_of_order += Message(delivery.bytes).content() != std::to_string(arrived);
     ++arrived;
   });
   ASSERT_TRUE(application.wait_registered(patience));
@@ -159,7 +159,7 @@ TEST_F(WorkerAndBroker, ALeaverGivesBackWhatItHasNotHandled) {
   Worker next(options(Role::application, "my_application"));
   const auto rest = next.receive(patience);
   ASSERT_TRUE(rest);
-  EXPECT_EQ(rest->message().content(), "2");
+  EXPECT_EQ(Message(rest->bytes).content(), "2");
   EXPECT_TRUE(rest->redelivered);
 }
 
@@ -168,7 +168,7 @@ TEST_F(WorkerAndBroker, WhatWasUnconfirmedSurvivesTheBrokersRestart) {
   Worker transport(options(Role::transport, "smpp_transport"));
   Worker application(options(Role::application, "my_application"));
   std::set<std::string> arrived;
-  application.on_message([&](const Delivery& delivery) { arrived.insert(std::string(delivery.message().content())); });
+  application.on_message([&](const Delivery& delivery) { arrived.insert(std::string(Message(delivery.bytes).content())); });
   ASSERT_TRUE(application.wait_registered(patience));
   ASSERT_TRUE(transport.wait_registered(patience));
   const auto say = [&](const std::string& content) {
@@ -200,11 +200,11 @@ TEST_F(WorkerAndBroker, ADrainingBrokerIsLeftInPeace) {
   ASSERT_TRUE(delivery);
   broker->request_stop();
   ASSERT_TRUE(work_until({&transport, &application}, [&] { return transport.draining() && application.draining(); }));
-  ASSERT_TRUE(application.send(delivery->message().reply("goodbye")));
+  ASSERT_TRUE(application.send(Message(delivery->bytes).reply("goodbye")));
   ASSERT_TRUE(application.wait_confirmed(patience)) << "an application may still send";
   const auto reply = transport.receive(patience);
   ASSERT_TRUE(reply);
-  EXPECT_EQ(reply->message().content(), "goodbye");
+  EXPECT_EQ(Message(reply->bytes).content(), "goodbye");
   EXPECT_FALSE(transport.receive(1ms));
   EXPECT_FALSE(application.receive(1ms));
   EXPECT_EQ(broker->join().messages(), 0u);

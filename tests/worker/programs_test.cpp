@@ -136,9 +136,9 @@ TEST(Programs, TheDocumentedWorkerDoesWhatThePageSays) {
   ASSERT_TRUE(transport.send(question));
   const auto delivery = transport.receive(patience);
   ASSERT_TRUE(delivery);
-  EXPECT_EQ(delivery->message().in_reply_to(), question.message_id());
-  EXPECT_EQ(delivery->message().content(), "You said: balance");
-  ASSERT_TRUE(transport.send(delivery->message().delivery_report("delivered")));
+  EXPECT_EQ(Message(delivery->bytes).in_reply_to(), question.message_id());
+  EXPECT_EQ(Message(delivery->bytes).content(), "You said: balance");
+  ASSERT_TRUE(transport.send(Message(delivery->bytes).delivery_report("delivered")));
   EXPECT_TRUE(transport.wait_confirmed(patience));
   const auto printed = [&] { return documented.output().find("delivery_report delivered") != std::string::npos; };
   const auto deadline = Worker::Clock::now() + patience;
