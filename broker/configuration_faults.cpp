@@ -94,10 +94,6 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
   return nearest == nullptr ? std::nullopt : std::optional(*nearest);
 }
 
-std::string in_quotes(std::string_view name) {
-  return '"' + printable(name) + '"';
-}
-
 std::string one_of(const std::vector<std::string>& words) {
   std::string text;
   for (size_t i = 0; i < words.size(); ++i) {

@@ -38,9 +38,6 @@ class FaultList {
 // substitutions and swaps of neighbours are counted (bytes), and up to one for every three bytes is near.
 [[nodiscard]] std::optional<std::string> nearest_name(std::string_view name, const std::vector<std::string>& known);
 
-// A name in quotes, as a fault shows it.
-[[nodiscard]] std::string in_quotes(std::string_view name);
-
 // "A", "A or B", "A, B or C".
 [[nodiscard]] std::string one_of(const std::vector<std::string>& words);
 

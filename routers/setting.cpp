@@ -1,5 +1,7 @@
 #include "routers/setting.hpp"
 
+#include "protocol/text.hpp"
+
 namespace signalbox {
 
 std::string_view to_string(Setting::Type type) {
@@ -20,6 +22,10 @@ std::string_view to_string(Setting::Type type) {
       return "a date or a time";
   }
   return "";
+}
+
+std::string in_quotes(std::string_view name) {
+  return '"' + printable(name) + '"';
 }
 
 }  // namespace signalbox

@@ -41,4 +41,7 @@ struct Setting {
 // "a string", "an integer", … for messages.
 std::string_view to_string(Setting::Type type);
 
+// A name as messages quote it: "name", whatever bytes are in it.
+[[nodiscard]] std::string in_quotes(std::string_view name);
+
 }  // namespace signalbox

@@ -22,16 +22,9 @@
 #include "broker/core/routing_memory.hpp"
 #include "broker/core/session.hpp"
 #include "protocol/header.hpp"
+#include "routers/text_map.hpp"
 
 namespace signalbox {
-
-// A map by text that is searched without making a string.
-struct TextHash {
-  using is_transparent = void;
-  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-};
-template <typename T>
-using ByText = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
 
 // One endpoint: its queue, the workers that serve it, and the senders that wait for it.
 struct Endpoint {
@@ -78,12 +71,12 @@ class Core::State final : public Surroundings {
   SegmentPool pool;  // before the queues: it outlives them
   SegmentStore store;
   std::deque<Endpoint> endpoints;  // stable addresses
-  ByText<EndpointId> endpoint_ids;
+  TextMap<EndpointId> endpoint_ids;
   RoutingMemory memory;
 
   std::unordered_map<ConnectionId, Connection> connections;
   std::list<Connection*> idle;  // by last_sent_ms, the longest silent first
-  ByText<Session*> sessions_by_id;
+  TextMap<Session*> sessions_by_id;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
   std::list<Session*> lost;                              // sessions without a connection, the longest lost first
   std::unordered_map<ConnectionId, uint64_t> strangers;  // when they last were told not_registered

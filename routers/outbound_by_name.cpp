@@ -1,0 +1,69 @@
+#include "routers/outbound_by_name.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "routers/following.hpp"
+#include "routers/reading_names.hpp"
+
+namespace signalbox {
+
+void OutboundByName::read(RouterSetup& setup) {
+  for (const std::string& name : setup.transports()) {
+    const EndpointId transport = *setup.transport(name);
+    by_transport_.resize(std::max<size_t>(by_transport_.size(), transport + 1));
+    by_transport_[transport] = transport;
+  }
+  const Setting* mappings = setup.find("transport_mappings");
+  if (!is_table(setup, mappings, "transport_mappings")) return;
+  for (const Setting& entry : mappings->items) {
+    if (entry.key.empty()) setup.fault(entry.key_position, "a name must not be empty");
+    const auto target = read_endpoint(setup, entry, Role::transport);
+    if (!target) continue;
+    if (const auto transport = setup.transport(entry.key)) {
+      by_transport_[*transport] = *target;
+    } else {
+      by_name_.emplace(entry.key, *target);
+    }
+  }
+}
+
+std::optional<EndpointId> OutboundByName::transport_for(const Incoming& incoming) const {
+  if (incoming.transport) return by_transport_[*incoming.transport];
+  if (by_name_.empty()) return std::nullopt;
+  const auto found = by_name_.find(incoming.transport_name);
+  if (found == by_name_.end()) return std::nullopt;
+  return found->second;
+}
+
+void OutboundByName::decide(const Incoming& incoming, Decision& decision) const {
+  if (follow_reply(incoming, decision)) return;
+  if (const std::optional<EndpointId> target = transport_for(incoming)) {
+    if (Trail* trail = decision.trail()) {
+      trail->note(incoming.transport == target ? "transport_name is a transport of this dispatcher"
+                                               : "transport_mappings." + in_quotes(incoming.transport_name));
+    }
+    decision.deliver(*target);
+  } else if (incoming.transport_name.empty()) {
+    decision.refuse(RefusalCode::unknown_endpoint,
+                    "the message has no transport_name, and is no reply to a message that is remembered");
+  } else {
+    decision.refuse(RefusalCode::unknown_endpoint, "transport_name " + in_quotes(incoming.transport_name) +
+                                                       " is neither in transport_mappings nor a transport of this "
+                                                       "dispatcher");
+  }
+}
+
+void OutboundByName::add_routes(RouterSetup& setup, std::vector<Route>& routes) const {
+  add_followed_reply(setup, routes);
+  const Setting* mappings = setup.find("transport_mappings");
+  if (mappings != nullptr && mappings->type == Setting::Type::table) {
+    for (const Setting& entry : mappings->items) {
+      routes.push_back({"outbound", "any", "transport_name is " + in_quotes(entry.key), entry.text, ""});
+    }
+  }
+  routes.push_back({"outbound", "any", "transport_name is a transport", "that transport", ""});
+  routes.push_back({"outbound", "any", "otherwise", "refused: unknown_endpoint", ""});
+}
+
+}  // namespace signalbox
