@@ -101,15 +101,9 @@ void DispatcherReader::read_router_class() {
   if (router_class_ != nullptr) return;
   std::vector<std::string> names;
   for (const RouterClass& known : registry_.all()) names.push_back(known.name);
-  if (RouterRegistry::is_planned(setting->text)) {
-    faults_.fault(setting->position,
-                  "this version has no " + in_quotes(setting->text) + " yet; it has " + one_of(names));
-    return;
-  }
   const std::string name = setting->text.substr(setting->text.rfind('.') + 1);
   faults_.unknown_name(setting->position,
-                       "there is no router " + in_quotes(setting->text) + "; this version has " + one_of(names), name,
-                       names);
+                       "there is no router " + in_quotes(setting->text) + "; there are " + one_of(names), name, names);
 }
 
 void DispatcherReader::read_common() {
@@ -269,6 +263,7 @@ void DispatcherReader::read_dead_letters(Settings& settings, EndpointsByName& en
 
 DispatcherSettings DispatcherReader::finish(Settings& settings, uint64_t max_users) {
   max_users_ = max_users;
+  state_ = settings.state.get();
   DispatcherSettings dispatcher{.name = name_,
                                 .router = nullptr,
                                 .dead_letters = dead_letters_,

@@ -62,6 +62,7 @@ class DispatcherReader final : public RouterSetup {
   bool reply_tracking() const override { return reply_tracking_; }
   uint64_t expire_routing_memory_s() const override { return expire_routing_memory_s_; }
   uint64_t max_users() const override { return max_users_; }
+  StateStore& state() override { return *state_; }
 
  private:
   // One direction's endpoints: in order, and by name.
@@ -97,6 +98,7 @@ class DispatcherReader final : public RouterSetup {
   bool reply_tracking_ = true;
   uint64_t expire_routing_memory_s_ = 0;
   uint64_t max_users_ = 0;
+  StateStore* state_ = nullptr;
   EndpointId dead_letters_ = 0;
   std::set<std::string, std::less<>> asked_;
 };

@@ -26,6 +26,7 @@ void FaultReport::look(const Counters& counters, const LinkCounters& link, uint6
   report(log, "connections_lost", "", counters.connections_lost, counters_.connections_lost);
   report(log, "ambiguous_ids", "", counters.ambiguous_ids, counters_.ambiguous_ids);
   report(log, "memory_evicted", "", counters.memory_evicted, counters_.memory_evicted);
+  report(log, "state_evicted", "", counters.state_evicted, counters_.state_evicted);
   report(log, "foreign_frames", "", link.foreign_frames, link_.foreign_frames);
   report(log, "surplus_parts", "", link.surplus_parts, link_.surplus_parts);
   counters_ = counters;

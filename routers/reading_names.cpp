@@ -32,6 +32,12 @@ const std::vector<std::string>& names(const RouterSetup& setup, Role role) {
   return role == Role::transport ? setup.transports() : setup.applications();
 }
 
+// Some routers list their endpoints under other keys.
+std::string not_listed(RouterSetup& setup, const Words& wanted) {
+  if (setup.find(wanted.list) == nullptr) return " is no " + std::string(wanted.one) + " of this dispatcher";
+  return " is not in " + std::string(wanted.list);
+}
+
 }  // namespace
 
 bool is_table(RouterSetup& setup, const Setting* setting, std::string_view key) {
@@ -54,6 +60,26 @@ bool is_text(RouterSetup& setup, const Setting* setting, std::string_view what) 
   return false;
 }
 
+std::optional<EndpointId> read_only_application(RouterSetup& setup) {
+  const Setting* listed = setup.require("exposed_names");
+  if (listed == nullptr || listed->type != Setting::Type::array) return std::nullopt;
+  if (listed->items.size() != 1) {
+    setup.fault(listed->position, "this router serves exactly one application, and exposed_names has " +
+                                      std::to_string(listed->items.size()));
+    return std::nullopt;
+  }
+  if (setup.applications().empty()) return std::nullopt;  // no legal name; that has been said
+  return setup.application(setup.applications().front());
+}
+
+bool read_flag(RouterSetup& setup, const Setting* setting, std::string_view key, bool otherwise) {
+  if (setting == nullptr) return otherwise;
+  if (setting->type == Setting::Type::boolean) return setting->boolean;
+  setup.fault(setting->position,
+              std::string(key) + " must be true or false, not " + std::string(to_string(setting->type)));
+  return otherwise;
+}
+
 std::optional<EndpointId> read_endpoint(RouterSetup& setup, const Setting& item, Role role) {
   const Words wanted = words(role);
   if (item.type != Setting::Type::text) {
@@ -67,10 +93,9 @@ std::optional<EndpointId> read_endpoint(RouterSetup& setup, const Setting& item,
   } else if (find(setup, item.text, other(role))) {
     setup.fault(item.position, in_quotes(item.text) + " is " + std::string(words(other(role)).with_article) + "; " +
                                    std::string(wanted.with_article) + " is needed here");
-  } else if (role == Role::transport ? !setup.transports().empty() : setup.find("exposed_names") != nullptr) {
+  } else if (!names(setup, role).empty() || (role == Role::application && setup.find(wanted.list) != nullptr)) {
     // Where there is no list at all, that is the fault, and it has been said.
-    setup.unknown_name(item.position, in_quotes(item.text) + " is not in " + std::string(wanted.list), item.text,
-                       names(setup, role));
+    setup.unknown_name(item.position, in_quotes(item.text) + not_listed(setup, wanted), item.text, names(setup, role));
   }
   return std::nullopt;
 }

@@ -30,6 +30,12 @@ std::vector<EndpointId> read_endpoints(RouterSetup& setup, const Setting& entry,
 // where there is neither; that is a fault if it is `required`.
 const Setting* find_routing_mappings(RouterSetup& setup, bool required);
 
+// The application of a router that serves exactly one; any other number is a fault at exposed_names.
+std::optional<EndpointId> read_only_application(RouterSetup& setup);
+
+// True or false as the setting says, `otherwise` where there is none.
+[[nodiscard]] bool read_flag(RouterSetup& setup, const Setting* setting, std::string_view key, bool otherwise);
+
 // True: a text that is not empty. Null is false without a fault.
 [[nodiscard]] bool is_text(RouterSetup& setup, const Setting* setting, std::string_view what);
 

@@ -22,10 +22,8 @@ class RouterRegistry {
   const RouterClass* find(std::string_view router_class) const;
   const std::vector<RouterClass>& all() const { return classes_; }
 
-  // The routers that read this dispatcher key, by name: those here, and those that this version does not have yet.
+  // The routers that read this dispatcher key, by name.
   std::vector<std::string> readers_of(std::string_view key) const;
-  // A router that the documentation names and this version does not have yet.
-  static bool is_planned(std::string_view router_class);
 
  private:
   std::vector<RouterClass> classes_;

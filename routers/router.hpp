@@ -31,6 +31,7 @@
 #include "protocol/rewrite.hpp"
 #include "routers/nested_value.hpp"
 #include "routers/setting.hpp"
+#include "routers/state_store.hpp"
 
 namespace signalbox {
 
@@ -203,6 +204,8 @@ class RouterSetup : public SettingReader {
   // be.
   virtual uint64_t expire_routing_memory_s() const = 0;
   virtual uint64_t max_users() const = 0;
+  // Where a router keeps what must outlive a message, and perhaps, one day, the process. Lives as long as the router.
+  virtual StateStore& state() = 0;
 };
 
 // Makes a router. Where the configuration has faults it reports them all and may return null.

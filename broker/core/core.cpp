@@ -267,6 +267,7 @@ void Core::State::tick() {
   check_blocked_queues();
   forget_lost_sessions();
   make_delayed_due();
+  counters.state_evicted = settings.state->evicted();
   flush();
 }
 

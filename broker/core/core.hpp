@@ -36,6 +36,7 @@ struct Counters {
   uint64_t redelivered = 0;     // messages handed out again
   uint64_t ambiguous_ids = 0;   // ids that two senders have used
   uint64_t memory_evicted = 0;  // live routing memory entries pushed out
+  uint64_t state_evicted = 0;   // live entries of routers' state pushed out, as of the last tick
 };
 
 // What one endpoint is doing now.

@@ -45,6 +45,7 @@ struct DispatcherSettings {
 struct Settings {
   std::string product = "signalbox";        // what WELCOME calls the broker: product and version
   std::vector<EndpointSettings> endpoints;  // an EndpointId is an index in here
+  std::unique_ptr<StateStore> state = memory_state_store();  // what routers keep; it outlives them
   std::vector<DispatcherSettings> dispatchers;
 
   uint64_t heartbeat_ms = limits::heartbeat_ms;

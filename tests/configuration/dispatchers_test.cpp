@@ -81,12 +81,12 @@ TEST(CommonKeys, WantTheRightValues) {
 
 TEST(RouterClass, MustBeOneThatThereIs) {
   const std::string rest = sound.substr(sound.find('\n') + 1);
-  EXPECT_EQ(
-      faults_of("router_class = 'SimpleDispatchRoutr'\n" + rest),
-      Lines{"1:16 there is no router \"SimpleDispatchRoutr\"; this version has SimpleDispatchRouter; did you mean "
-            "\"SimpleDispatchRouter\"?"});
-  EXPECT_EQ(faults_of("router_class = 'vumi.dispatchers.ToAddrRouter'\n" + rest),
-            Lines{"1:16 this version has no \"vumi.dispatchers.ToAddrRouter\" yet; it has SimpleDispatchRouter"});
+  const Lines unknown = faults_of("router_class = 'SimpleDispatchRoutr'\n" + rest);
+  ASSERT_EQ(unknown.size(), 1u);
+  EXPECT_TRUE(
+      unknown[0].starts_with("1:16 there is no router \"SimpleDispatchRoutr\"; there are SimpleDispatchRouter,"))
+      << unknown[0];
+  EXPECT_TRUE(unknown[0].ends_with("; did you mean \"SimpleDispatchRouter\"?")) << unknown[0];
   EXPECT_EQ(faults_of("router_class = 7\n" + rest), Lines{"1:16 router_class must be a router's name, not an integer"});
   EXPECT_EQ(faults_of(rest), Lines{"1:1 router_class is missing"});
 }

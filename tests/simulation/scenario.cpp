@@ -49,6 +49,7 @@ class Setup final : public RouterSetup {
   bool reply_tracking() const override { return scenario_.reply_tracking(); }
   uint64_t expire_routing_memory_s() const override { return limits::expire_routing_memory_s; }
   uint64_t max_users() const override { return 1000; }
+  StateStore& state() override { return *state_; }
   Position place() const override { return {}; }
 
   const Setting* find(std::string_view key) override {
@@ -80,6 +81,7 @@ class Setup final : public RouterSetup {
   }
 
   const Scenario& scenario_;
+  std::unique_ptr<StateStore> state_ = memory_state_store();
   std::vector<Setting> settings_;
   std::vector<std::string> transports_;
   std::vector<std::string> applications_;

@@ -1,0 +1,110 @@
+// The store in memory: a hash table over a list in the order of renewal, the longest unrenewed at its end. Since all
+// entries of a table are kept for the same time, those that have expired stand at that end too.
+#include "routers/state_store.hpp"
+
+#include <algorithm>
+#include <list>
+#include <unordered_map>
+#include <utility>
+
+#include "routers/router.hpp"
+
+namespace signalbox {
+
+namespace {
+
+// So many expired entries are dropped at each write, so that they go as fast as others come.
+constexpr int dropped_a_write = 2;
+
+class MemoryStateTable final : public StateTable {
+ public:
+  MemoryStateTable(StateTableSettings settings, uint64_t& evicted) : settings_(std::move(settings)), evicted_(evicted) {
+    settings_.entries_max = std::max<uint64_t>(settings_.entries_max, 1);
+  }
+
+  std::optional<std::string_view> get(std::string_view key, const Time& now) override {
+    const auto found = places_.find(key);
+    if (found == places_.end()) return std::nullopt;
+    const Place place = found->second;
+    if (has_expired(*place, now)) {
+      drop(place);
+      return std::nullopt;
+    }
+    if (settings_.reading_renews) renew(place, now);
+    return place->value;
+  }
+
+  void put(std::string_view key, std::string_view value, const Time& now) override {
+    for (int i = 0; i < dropped_a_write && !entries_.empty() && has_expired(entries_.back(), now); ++i) {
+      drop(std::prev(entries_.end()));
+    }
+    if (const auto found = places_.find(key); found != places_.end()) {
+      bytes_ = bytes_ - found->second->value.size() + value.size();
+      found->second->value.assign(value);
+      renew(found->second, now);
+    } else {
+      entries_.push_front({std::string(key), std::string(value), now.monotonic_ms});
+      places_.emplace(entries_.front().key, entries_.begin());
+      bytes_ += key.size() + value.size();
+    }
+    while (entries_.size() > 1 &&
+           (entries_.size() > settings_.entries_max || bytes_ / state_entry_bytes_max >= settings_.entries_max)) {
+      if (!has_expired(entries_.back(), now)) ++evicted_;
+      drop(std::prev(entries_.end()));
+    }
+  }
+
+  void erase(std::string_view key) override {
+    if (const auto found = places_.find(key); found != places_.end()) drop(found->second);
+  }
+
+  uint64_t size() const override { return entries_.size(); }
+
+ private:
+  struct Entry {
+    std::string key;
+    std::string value;
+    uint64_t renewed_ms = 0;
+  };
+  using Place = std::list<Entry>::iterator;
+
+  bool has_expired(const Entry& entry, const Time& now) const {
+    return settings_.keep_ms > 0 && now.monotonic_ms - entry.renewed_ms > settings_.keep_ms;
+  }
+
+  void renew(Place place, const Time& now) {
+    place->renewed_ms = now.monotonic_ms;
+    entries_.splice(entries_.begin(), entries_, place);
+  }
+
+  void drop(Place place) {
+    bytes_ -= place->key.size() + place->value.size();
+    places_.erase(place->key);
+    entries_.erase(place);
+  }
+
+  StateTableSettings settings_;
+  uint64_t& evicted_;
+  std::list<Entry> entries_;                            // the latest renewed first
+  std::unordered_map<std::string_view, Place> places_;  // its keys are those of the entries
+  uint64_t bytes_ = 0;
+};
+
+class MemoryStateStore final : public StateStore {
+ public:
+  std::unique_ptr<StateTable> open(StateTableSettings settings) override {
+    return std::make_unique<MemoryStateTable>(std::move(settings), evicted_);
+  }
+  uint64_t evicted() const override { return evicted_; }
+
+ private:
+  uint64_t evicted_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<StateStore> memory_state_store() {
+  return std::make_unique<MemoryStateStore>();
+}
+
+}  // namespace signalbox

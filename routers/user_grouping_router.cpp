@@ -1,0 +1,141 @@
+// UserGroupingRouter: each user belongs to a group, for ever, and each group to an application.
+//
+// A user is an exact from_addr. One that is new gets the next group in turn; the turn goes by the groups' names, sorted
+// by code point. What is remembered is the name of the group and not its application, so that giving a group to another
+// application moves all its users, and taking a group out makes its users new again. The memory is bounded by
+// max_users: whoever has been unseen for longest makes room, and that is counted.
+//
+// Thread: one. Owns: its tables; the users' groups and the turn are in its state tables.
+// Bounds: max_users. Tested by the cases in cases/user_grouping.toml, and a naive twin.
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "routers/built_in.hpp"
+#include "routers/following.hpp"
+#include "routers/outbound_by_name.hpp"
+#include "routers/reading_names.hpp"
+#include "routers/state_store.hpp"
+#include "routers/targets_by_transport.hpp"
+
+namespace signalbox {
+
+namespace {
+
+class UserGroupingRouter final : public Router {
+ public:
+  explicit UserGroupingRouter(RouterSetup& setup) {
+    setup.require("exposed_names");
+    const Setting* groups = setup.require("group_mappings");
+    if (is_table(setup, groups, "group_mappings")) read_groups(setup, *groups);
+    const Setting* name = setup.require("dispatcher_name");
+    if (is_text(setup, name, "dispatcher_name")) open_tables(setup, name->text);
+    const Setting* routing = find_routing_mappings(setup, false);
+    if (routing != nullptr) events_.read(setup, routing, Role::application);
+    has_events_ = routing != nullptr;
+    transports_.read(setup);
+    add_routes(setup, routing);
+  }
+
+  void inbound(const Incoming& incoming, Decision& decision) override {
+    if (!incoming.message.has(Field::from_addr)) {
+      decision.refuse(RefusalCode::no_route, "the message has no from_addr, and so no user to find a group for");
+      return;
+    }
+    const Group& group = group_of(incoming.message.text(Field::from_addr), incoming.now);
+    if (Trail* trail = decision.trail()) trail->note("the user is in group " + in_quotes(group.name));
+    decision.deliver(group.application);
+  }
+
+  void event(const Incoming& incoming, Decision& decision) override {
+    if (follow_event(incoming, decision)) return;
+    if (has_events_) {
+      events_.decide(incoming, decision);
+    } else {
+      decision.refuse(RefusalCode::no_route, "there are no routing_mappings, by which other events would go");
+    }
+  }
+
+  void outbound(const Incoming& incoming, Decision& decision) override { transports_.decide(incoming, decision); }
+
+  std::vector<Route> routes() const override { return routes_; }
+
+ private:
+  struct Group {
+    std::string name;
+    EndpointId application = 0;
+  };
+
+  void read_groups(RouterSetup& setup, const Setting& mappings) {
+    if (mappings.items.empty()) setup.fault(mappings.position, "group_mappings is empty: there is no group to be in");
+    for (const Setting& entry : mappings.items) {
+      if (entry.key.empty()) setup.fault(entry.key_position, "a group's name must not be empty");
+      if (const auto application = read_endpoint(setup, entry, Role::application))
+        groups_.push_back({entry.key, *application});
+    }
+    std::ranges::sort(groups_, {}, &Group::name);  // UTF-8 sorts by code point
+  }
+
+  void open_tables(RouterSetup& setup, const std::string& name) {
+    users_ = setup.state().open(
+        {.name = name + ":user", .entries_max = setup.max_users(), .keep_ms = 0, .reading_renews = true});
+    turn_ =
+        setup.state().open({.name = name + ":round-robin", .entries_max = 1, .keep_ms = 0, .reading_renews = false});
+  }
+
+  const Group& group_of(std::string_view user, const Time& now) {
+    if (const auto known = users_->get(user, now)) {
+      const auto group = std::ranges::lower_bound(groups_, *known, {}, &Group::name);
+      if (group != groups_.end() && group->name == *known) return *group;
+    }
+    const Group& next = groups_[take_turn(now) % groups_.size()];
+    users_->put(user, next.name, now);
+    return next;
+  }
+
+  // How many users had a turn before.
+  uint64_t take_turn(const Time& now) {
+    uint64_t turn = 0;
+    if (const auto text = turn_->get("next", now)) std::from_chars(text->data(), text->data() + text->size(), turn);
+    turn_->put("next", std::to_string(turn + 1), now);
+    return turn;
+  }
+
+  void add_routes(RouterSetup& setup, const Setting* routing) {
+    for (const Group& group : groups_) {
+      routes_.push_back({"inbound", "any", "the user is in group " + in_quotes(group.name),
+                         std::string(setup.name_of(group.application)), ""});
+    }
+    routes_.push_back({"inbound", "any", "the user is new", "the next group in turn", ""});
+    const std::string_view condition = add_followed_event(setup, routes_);
+    if (routing != nullptr) {
+      events_.add_routes(setup, routing, "event", condition, routes_);
+    } else {
+      routes_.push_back({"event", "any", std::string(condition), "refused: no_route", ""});
+    }
+    transports_.add_routes(setup, routes_);
+  }
+
+  std::vector<Group> groups_;  // by name
+  std::unique_ptr<StateTable> users_;
+  std::unique_ptr<StateTable> turn_;
+  bool has_events_ = false;
+  TargetsByTransport events_;
+  OutboundByName transports_;
+  std::vector<Route> routes_;
+};
+
+std::unique_ptr<Router> make_user_grouping_router(RouterSetup& setup) {
+  return std::make_unique<UserGroupingRouter>(setup);
+}
+
+}  // namespace
+
+RouterClass user_grouping_router() {
+  return {.name = "UserGroupingRouter",
+          .make = make_user_grouping_router,
+          .keys = {"group_mappings", "dispatcher_name", "transport_mappings", "routing_mappings", "route_mappings"},
+          .list_names = nullptr};
+}
+
+}  // namespace signalbox
