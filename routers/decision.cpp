@@ -12,7 +12,6 @@ void Decision::clear(Trail* trail) {
   targets_.clear();
   edits_.clear();
   reason_.clear();
-  kept_used_ = 0;
 }
 
 void Decision::deliver(EndpointId target) {
@@ -22,7 +21,7 @@ void Decision::deliver(EndpointId target) {
     overflowed_ = true;
     return;
   }
-  targets_.push_back({.endpoint = target, .first_edit = static_cast<uint32_t>(edits_.size()), .edit_count = 0});
+  targets_.push_back({.endpoint = target, .first_edit = static_cast<uint32_t>(edits_.all().size()), .edit_count = 0});
 }
 
 void Decision::set(Field field, Bytes encoded_value) {
@@ -32,11 +31,11 @@ void Decision::set(Field field, Bytes encoded_value) {
 void Decision::edit(const Edit& edit) {
   // Behind a copy that was left out, its changes are left out too: they must not reach the copy before it.
   if (targets_.empty() || overflowed_) return;
-  edits_.push_back(edit);
+  edits_.edit(edit);
   ++targets_.back().edit_count;
 }
 
-Bytes Decision::text(std::string_view value) {
+Bytes Edits::text(std::string_view value) {
   if (kept_used_ == kept_.size()) kept_.emplace_back();
   std::string& encoded = kept_[kept_used_++];
   encoded.clear();
@@ -44,7 +43,7 @@ Bytes Decision::text(std::string_view value) {
   return encoded;
 }
 
-Bytes Decision::keep(std::string value) {
+Bytes Edits::keep(std::string value) {
   if (kept_used_ == kept_.size()) kept_.emplace_back();
   std::string& kept = kept_[kept_used_++];
   kept = std::move(value);

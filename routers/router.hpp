@@ -19,16 +19,17 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/codes.hpp"
 #include "protocol/message_view.hpp"
 #include "protocol/rewrite.hpp"
+#include "routers/edits.hpp"
 #include "routers/nested_value.hpp"
 #include "routers/setting.hpp"
 #include "routers/state_store.hpp"
@@ -100,8 +101,8 @@ class Decision {
   void edit(const Edit& edit);
 
   // `value` encoded as a MessagePack str, or any bytes, kept for as long as the decision lives.
-  Bytes text(std::string_view value);
-  Bytes keep(std::string value);
+  Bytes text(std::string_view value) { return edits_.text(value); }
+  Bytes keep(std::string value) { return edits_.keep(std::move(value)); }
 
   // Refused to its sender, in words that the sender's people can act on. Targets named before are forgotten.
   void refuse(RefusalCode code, std::string reason);
@@ -118,7 +119,7 @@ class Decision {
   void clear(Trail* trail = nullptr);
   Verdict verdict() const { return verdict_; }  // none: the router named no target; the broker refuses it, no_route
   const std::vector<Target>& targets() const { return targets_; }
-  const std::vector<Edit>& edits() const { return edits_; }
+  const std::vector<Edit>& edits() const { return edits_.all(); }
   RefusalCode refusal() const { return refusal_; }
   const std::string& reason() const { return reason_; }
   uint16_t tag() const { return tag_; }
@@ -131,10 +132,8 @@ class Decision {
   bool overflowed_ = false;
   Trail* trail_ = nullptr;
   std::vector<Target> targets_;
-  std::vector<Edit> edits_;
+  Edits edits_;
   std::string reason_;
-  std::deque<std::string> kept_;  // stable addresses; the first kept_used_ are in use
-  size_t kept_used_ = 0;
 };
 
 // One row of the table that `signalbox check` prints: "inbound from smpp_transport goes to my_application".

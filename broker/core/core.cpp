@@ -34,16 +34,17 @@ uint64_t claimed_type(Bytes header) {
 }  // namespace
 
 Endpoint::Endpoint(EndpointId number, const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store)
-    : id(number), settings(endpoint_settings), queue(endpoint_settings, pool, store) {
-  append_text(encoded_name, endpoint_settings.name);
-}
+    : id(number), settings(endpoint_settings), queue(endpoint_settings, pool, store) {}
 
 Core::State::State(Settings all_settings, Output& to)
-    : settings(std::move(all_settings)), output(to), memory(settings.routing_memory_bytes, settings.hash_secret) {
+    : settings(std::move(all_settings)),
+      output(to),
+      memory(settings.routing_memory_bytes, settings.hash_secret),
+      routing(settings, *this, memory, *this) {
   SIGNALBOX_ASSERT(settings.endpoints.size() <= limits::endpoints_max, "the configuration bounds the endpoints");
   for (const EndpointSettings& endpoint : settings.endpoints) {
     const auto id = static_cast<EndpointId>(endpoints.size());
-    endpoint_ids.emplace(endpoint.name, id);
+    if (!endpoint.joint) endpoint_ids.emplace(endpoint.name, id);
     endpoints.emplace_back(id, endpoint, pool, store);
   }
 }
@@ -51,7 +52,9 @@ Core::State::State(Settings all_settings, Output& to)
 Core::State::~State() = default;
 
 bool Core::State::has_live_worker(EndpointId endpoint) const {
-  return endpoint < endpoints.size() && !endpoints[endpoint].instances.empty();
+  // Whether somebody is there behind a joint depends on what the message meets there, so a joint is always live.
+  return endpoint < endpoints.size() &&
+         (!endpoints[endpoint].instances.empty() || endpoints[endpoint].settings.joint.has_value());
 }
 
 // --- frames ----------------------------------------------------------------------------------------------------------
@@ -226,6 +229,8 @@ void Core::State::end_gone() {
 
 void Core::State::flush() {
   pool.collect();
+  counters.ambiguous_ids = routing.noticed().ambiguous_ids;
+  counters.memory_evicted = routing.noticed().memory_evicted;
   if (!blocked_.empty() && now.monotonic_ms != last_retry_ms_) {
     last_retry_ms_ = now.monotonic_ms;
     std::vector<ConnectionId> again;
@@ -416,6 +421,10 @@ const Counters& Core::counters() const {
 EndpointStatus Core::status(EndpointId endpoint) const {
   const Endpoint& e = state_->endpoints[endpoint];
   return {e.sender, e.queue.ledger(), static_cast<uint32_t>(e.instances.size())};
+}
+
+uint64_t Core::received(EndpointId endpoint) const {
+  return state_->endpoints[endpoint].sender.received.messages;
 }
 
 size_t Core::registrations() const {

@@ -79,6 +79,7 @@ class Core {
   const Settings& settings() const;
   const Counters& counters() const;
   EndpointStatus status(EndpointId endpoint) const;
+  uint64_t received(EndpointId endpoint) const;  // messages from its workers, ever
   size_t registrations() const;
   size_t sessions() const;
   uint64_t queue_memory_bytes() const;  // blocks in queues or under way

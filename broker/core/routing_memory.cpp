@@ -122,13 +122,13 @@ bool RoutingMemory::replace(Entry& entry, uint64_t old, uint64_t who, uint64_t w
   return true;
 }
 
-RoutingMemory::Remembered RoutingMemory::remember(const Key& key, const Followed& what, uint32_t now_s,
-                                                  uint64_t age_max_s) {
+RoutingMemory::Remembered RoutingMemory::remember(const Key& key, const Followed& what, EndpointId whose,
+                                                  uint32_t now_s, uint64_t age_max_s) {
   const uint64_t age_s = age_max_s == 0 ? never_s : std::min<uint64_t>(age_max_s, never_s - 1);
   const auto expiry_s = static_cast<uint32_t>(now_s + age_s);
   const uint64_t fresh = pack(what, expiry_s);
   const uint64_t ambiguous = pack({static_cast<EndpointId>(ambiguous_source), 0}, expiry_s);
-  const uint64_t sender = what.source & 0xffff;
+  const uint64_t sender = whose & 0xffff;
 
   for (;;) {  // again only when another lane was at the same entry in between
     Entry* const known = find_entry(key);

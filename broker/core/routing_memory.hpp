@@ -58,8 +58,12 @@ class RoutingMemory {
   Key key(uint32_t dispatcher, Direction direction, std::string_view id) const;
   void prefetch(const Key& key) const;
 
-  // `age_max_s` 0: until pushed out. Seconds are of any clock that does not go back.
-  Remembered remember(const Key& key, const Followed& what, uint32_t now_s, uint64_t age_max_s);
+  // `sender` is whose id it is, where that is not `what.source`. `age_max_s` 0: until pushed out. Seconds are of any
+  // clock that does not go back.
+  Remembered remember(const Key& key, const Followed& what, EndpointId sender, uint32_t now_s, uint64_t age_max_s);
+  Remembered remember(const Key& key, const Followed& what, uint32_t now_s, uint64_t age_max_s) {
+    return remember(key, what, what.source, now_s, age_max_s);
+  }
   // Empty where the id is unknown, expired or ambiguous.
   std::optional<Followed> find(const Key& key, uint32_t now_s) const;
 

@@ -6,14 +6,6 @@
 
 namespace signalbox {
 
-namespace {
-
-uint32_t seconds(const Time& now) {
-  return static_cast<uint32_t>(now.monotonic_ms / 1000) + 1;
-}
-
-}  // namespace
-
 void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
   Session& session = *connection.session;
   const Role role = endpoints[session.endpoint].settings.role;
@@ -89,9 +81,7 @@ bool Core::State::within_window(const Session& session, Seq confirmed, Seq last,
 // Fills scanned_ with at most `messages_max` messages of the body. Gives what is wrong where the body breaks.
 std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t messages_max) {
   const EndpointSettings& sender = endpoints[session.endpoint].settings;
-  const bool from_transport = sender.role == Role::transport;
   const bool remembers = !sender.dead_letters && settings.dispatchers[sender.dispatcher].reply_tracking;
-  using Way = RoutingMemory::Direction;
   scanned_count_ = 0;
   while (!body.empty() && scanned_count_ < messages_max) {
     if (scanned_count_ == scanned_.size()) scanned_.emplace_back();
@@ -104,18 +94,7 @@ std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t 
     if (scanned.outcome != Scan::ok || !remembers) continue;
 
     // The memory's lines are asked for now and used when the whole batch has been scanned: no message waits for them.
-    const bool is_event = view.kind() == MessageKind::event;
-    const std::string_view referred = view.text(is_event ? Field::user_message_id : Field::in_reply_to);
-    scanned.refers = !referred.empty() && is_event == from_transport;
-    if (scanned.refers) {
-      scanned.referred = memory.key(sender.dispatcher, is_event ? Way::outbound : Way::inbound, referred);
-      memory.prefetch(scanned.referred);
-    }
-    if (!is_event) {
-      scanned.own =
-          memory.key(sender.dispatcher, from_transport ? Way::inbound : Way::outbound, view.text(Field::message_id));
-      memory.prefetch(scanned.own);
-    }
+    routing.prepare(scanned.keys, session.endpoint, view);
   }
   return {};
 }
@@ -139,133 +118,29 @@ void Core::State::receive(Session& session, Seq seq, const Scanned& scanned) {
 }
 
 void Core::State::route(Session& session, Seq seq, const Scanned& scanned) {
-  Endpoint& sender = endpoints[session.endpoint];
-  const MessageView& message = scanned.view;
-  const uint64_t size = message.bytes().size();
-  const DispatcherSettings& dispatcher = settings.dispatchers[sender.settings.dispatcher];
-  Router& router = *dispatcher.router;
-  const bool from_transport = sender.settings.role == Role::transport;
-  const bool names_transport = message.has(Field::transport_name);
-  const bool fill_in = from_transport && !names_transport && router.uses_transport_name();
-
-  Incoming incoming{.message = message,
-                    .direction = !from_transport                        ? Direction::outbound
-                                 : message.kind() == MessageKind::event ? Direction::event
-                                                                        : Direction::inbound,
-                    .sender = session.endpoint,
-                    .transport_name = message.text(Field::transport_name),
-                    .transport = std::nullopt,
-                    .followed = std::nullopt,
-                    .now = now,
-                    .broker = *this};
-  if (from_transport && !names_transport) incoming.transport_name = sender.settings.name;
-  if (from_transport && incoming.transport_name == sender.settings.name) {
-    incoming.transport = session.endpoint;
-  } else if (from_transport && !sender.settings.relay && router.uses_transport_name()) {
-    return refuse(session, seq, RefusalCode::not_permitted,
-                  "transport_name is '" + printable(incoming.transport_name) + "', not the sender's own", size);
-  } else {
-    incoming.transport = transport_named(incoming.transport_name, sender.settings.dispatcher);
-  }
-  if (dispatcher.reply_tracking && scanned.refers) incoming.followed = memory.find(scanned.referred, seconds(now));
-
-  decision_.clear();
-  switch (incoming.direction) {
-    case Direction::inbound:
-      router.inbound(incoming, decision_);
-      break;
-    case Direction::event:
-      router.event(incoming, decision_);
-      break;
-    case Direction::outbound:
-      router.outbound(incoming, decision_);
-      break;
-  }
-  switch (decision_.verdict()) {
-    case Decision::Verdict::none:
-      return refuse(session, seq, RefusalCode::no_route, "no rule takes it", size);
-    case Decision::Verdict::refuse:
-      return refuse(session, seq, decision_.refusal(), decision_.reason(), size);
-    case Decision::Verdict::discard:
-      return sender.sender.discarded.add(size);
-    case Decision::Verdict::deliver:
-      break;
-  }
-  if (!hand_over(session, seq, message, fill_in)) return;
-  sender.sender.routed.add(size);
-  if (dispatcher.reply_tracking && message.kind() == MessageKind::user_message) {
-    const auto remembered = memory.remember(scanned.own, {session.endpoint, decision_.tag()}, seconds(now),
-                                            dispatcher.expire_routing_memory_s);
-    if (remembered == RoutingMemory::Remembered::ambiguous) ++counters.ambiguous_ids;
-    if (remembered == RoutingMemory::Remembered::evicted) ++counters.memory_evicted;
-  }
-  router.taken(incoming);
-}
-
-std::optional<EndpointId> Core::State::transport_named(std::string_view name, uint32_t dispatcher) const {
-  if (name.empty()) return std::nullopt;
-  const auto it = endpoint_ids.find(name);
-  if (it == endpoint_ids.end()) return std::nullopt;
-  const EndpointSettings& endpoint = endpoints[it->second].settings;
-  if (endpoint.role != Role::transport || endpoint.dispatcher != dispatcher) return std::nullopt;
-  return it->second;
-}
-
-// Gives each target its copy. False: none took one, and the message is refused.
-bool Core::State::hand_over(Session& session, Seq seq, const MessageView& message, bool fill_in) {
   SenderLedger& ledger = endpoints[session.endpoint].sender;
-  const uint64_t size = message.bytes().size();
-  if (decision_.overflowed()) {
-    refuse(session, seq, RefusalCode::internal, "the router names more targets than a message may have", size);
-    return false;
+  const uint64_t size = scanned.view.bytes().size();
+  routing_for_ = &session;
+  routing_seq_ = seq;
+  const bool remembers = settings.dispatchers[endpoints[session.endpoint].settings.dispatcher].reply_tracking;
+  const Routing::Verdict verdict =
+      routing.route(session.endpoint, scanned.view, remembers ? &scanned.keys : nullptr, now);
+  switch (verdict.outcome) {
+    case Routing::Verdict::Outcome::taken:
+      return ledger.routed.add(size);
+    case Routing::Verdict::Outcome::discarded:
+      return ledger.discarded.add(size);
+    case Routing::Verdict::Outcome::refused:
+      return refuse(session, seq, verdict.code, verdict.text, size);
   }
-  Bytes original = message.bytes();
-  if (fill_in) {
-    filled_.assign(original);
-    const Edit own_name{.operation = Edit::Operation::set,
-                        .path = {to_string(Field::transport_name)},
-                        .value = endpoints[session.endpoint].encoded_name};
-    if (rewrite(filled_, own_name)) original = filled_;
-  }
-  bool taken = false;
-  left_out_.clear();
-  for (const Decision::Target& target : decision_.targets()) {
-    const Bytes copy = rewritten(original, target);
-    if (enqueue(session, seq, target.endpoint, message.kind(), copy)) {
-      taken = true;
-      ledger.copies.add(copy.size());
-    } else {
-      left_out_.push_back(&target);
-    }
-  }
-  if (!taken) {
-    const std::string& name = endpoints[decision_.targets().front().endpoint].settings.name;
-    refuse(session, seq, RefusalCode::queue_full, "the queue of '" + name + "' is full", size);
-    return false;
-  }
-  for (const Decision::Target* target : left_out_) {
-    const Bytes copy = rewritten(original, *target);
-    ledger.not_taken.add(copy.size());
-    dead_letter(target->endpoint, message.kind(), copy, "queue_full", 0);
-  }
-  return true;
 }
 
-Bytes Core::State::rewritten(Bytes original, const Decision::Target& target) {
-  if (target.edit_count == 0) return original;
-  scratch_.assign(original);
-  for (uint32_t i = 0; i < target.edit_count; ++i) {
-    // A change that this message's shape does not allow is left out; the copy goes all the same.
-    (void)rewrite(scratch_, decision_.edits()[target.first_edit + i]);
-  }
-  return scratch_;
-}
-
-bool Core::State::enqueue(Session& session, Seq seq, EndpointId target, MessageKind kind, Bytes message) {
-  SIGNALBOX_ASSERT(target < endpoints.size(), "a router named an endpoint that is none");
+// A copy for the queue of one target. False: it takes none.
+bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   Endpoint& endpoint = endpoints[target];
-  if (!endpoint.queue.make_room(message.size(), endpoint.refusing)) return false;
-  endpoint.queue.append(kind, message);
+  if (!endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
+  endpoint.queue.append(kind, copy);
+  endpoints[routing_for_->endpoint].sender.copies.add(copy.size());
   mark_dirty(target);
   if (endpoint.settings.overflow == Overflow::block && !endpoint.queue.within_limit()) {
     if (!endpoint.listed_over) {
@@ -273,9 +148,14 @@ bool Core::State::enqueue(Session& session, Seq seq, EndpointId target, MessageK
       endpoint.over_since_ms = now.monotonic_ms;
       over_.push_back(target);
     }
-    hold(session, seq, target);
+    hold(*routing_for_, routing_seq_, target);
   }
   return true;
+}
+
+void Core::State::left_out(EndpointId target, MessageKind kind, Bytes copy, RefusalCode code) {
+  endpoints[routing_for_->endpoint].sender.not_taken.add(copy.size());
+  dead_letter(target, kind, copy, to_string(code), 0);
 }
 
 void Core::State::hold(Session& session, Seq seq, EndpointId target) {

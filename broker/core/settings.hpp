@@ -9,11 +9,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "protocol/codes.hpp"
 #include "protocol/limits.hpp"
+#include "routers/middleware.hpp"
 #include "routers/router.hpp"
 
 namespace signalbox {
@@ -23,8 +25,10 @@ enum class Overflow : uint8_t { block, refuse, drop_oldest };
 struct EndpointSettings {
   std::string name;
   Role role = Role::application;
-  uint32_t dispatcher = 0;    // index into Settings::dispatchers
-  bool relay = false;         // a transport that may carry another transport_name than its own
+  uint32_t dispatcher = 0;  // index into Settings::dispatchers
+  bool relay = false;       // a transport that may carry another transport_name than its own
+  // No worker serves it: what is meant for it goes on at that endpoint, its other side.
+  std::optional<EndpointId> joint = std::nullopt;
   bool dead_letters = false;  // reserved: takes dead letters, sends nothing, drops its oldest
   uint64_t max_bytes = limits::queue_bytes;
   uint64_t max_messages = limits::queue_messages;
@@ -34,17 +38,26 @@ struct EndpointSettings {
   uint64_t redeliver_ms = limits::redeliver_ms;
 };
 
+// A piece of middleware under the name that the configuration gives it.
+struct NamedMiddleware {
+  std::string name;
+  std::unique_ptr<Middleware> piece;
+};
+
 struct DispatcherSettings {
   std::string name;
   std::unique_ptr<Router> router;
-  EndpointId dead_letters = 0;  // where its dead letters go
+  std::vector<NamedMiddleware> middleware = {};  // as listed
+  std::vector<size_t> entering = {};             // places in `middleware`, in the order in which they see what enters
+  std::vector<size_t> leaving = {};              // the same for what leaves
+  EndpointId dead_letters = 0;                   // where its dead letters go
   bool reply_tracking = true;
   uint64_t expire_routing_memory_s = limits::expire_routing_memory_s;  // 0: until pushed out
 };
 
 struct Settings {
-  std::string product = "signalbox";        // what WELCOME calls the broker: product and version
-  std::vector<EndpointSettings> endpoints;  // an EndpointId is an index in here
+  std::string product = "signalbox";                         // what WELCOME calls the broker: product and version
+  std::vector<EndpointSettings> endpoints;                   // an EndpointId is an index in here
   std::unique_ptr<StateStore> state = memory_state_store();  // what routers keep; it outlives them
   std::vector<DispatcherSettings> dispatchers;
 

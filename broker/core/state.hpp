@@ -19,6 +19,7 @@
 #include "broker/core/assert.hpp"
 #include "broker/core/core.hpp"
 #include "broker/core/queue.hpp"
+#include "broker/core/routing.hpp"
 #include "broker/core/routing_memory.hpp"
 #include "broker/core/session.hpp"
 #include "protocol/header.hpp"
@@ -37,7 +38,6 @@ struct Endpoint {
   std::list<Session*> instances;  // those that never had a newcomer's PING, then by when they had it
   std::set<Rank> ready;           // those that could take something
   std::vector<Session*> holders;  // sessions whose confirmation waits for this queue
-  std::string encoded_name;       // as a MessagePack str, for filling in transport_name
   MessageKind next_kind = MessageKind::user_message;
   bool dirty = false;        // in the list of endpoints that flush() visits
   bool listed_over = false;  // in the list of queues over their limit
@@ -47,7 +47,7 @@ struct Endpoint {
   bool suspect_waits = false;   // for that, as of the last delivery
 };
 
-class Core::State final : public Surroundings {
+class Core::State final : public Surroundings, private Routing::Sink {
  public:
   State(Settings settings, Output& output);
   ~State() override;
@@ -73,6 +73,7 @@ class Core::State final : public Surroundings {
   std::deque<Endpoint> endpoints;  // stable addresses
   TextMap<EndpointId> endpoint_ids;
   RoutingMemory memory;
+  Routing routing;
 
   std::unordered_map<ConnectionId, Connection> connections;
   std::list<Connection*> idle;  // by last_sent_ms, the longest silent first
@@ -101,9 +102,7 @@ class Core::State final : public Surroundings {
   struct Scanned {
     MessageView view;
     Scan outcome = Scan::ok;
-    bool refers = false;          // to another message, by `referred`
-    RoutingMemory::Key own;       // of message_id
-    RoutingMemory::Key referred;  // of in_reply_to or user_message_id
+    Routing::Keys keys;
   };
 
   // core.cpp
@@ -144,10 +143,8 @@ class Core::State final : public Surroundings {
   std::string_view scan(const Session& session, Bytes body, uint64_t messages_max);
   void receive(Session& session, Seq seq, const Scanned& scanned);
   void route(Session& session, Seq seq, const Scanned& scanned);
-  std::optional<EndpointId> transport_named(std::string_view name, uint32_t dispatcher) const;
-  bool hand_over(Session& session, Seq seq, const MessageView& message, bool fill_in);
-  Bytes rewritten(Bytes original, const Decision::Target& target);
-  bool enqueue(Session& session, Seq seq, EndpointId target, MessageKind kind, Bytes message);
+  bool offer(EndpointId target, MessageKind kind, Bytes copy) override;
+  void left_out(EndpointId target, MessageKind kind, Bytes copy, RefusalCode code) override;
   void hold(Session& session, Seq seq, EndpointId target);
   void queue_shrank(EndpointId id);
   void release_holders(Endpoint& endpoint);
@@ -193,11 +190,9 @@ class Core::State final : public Surroundings {
 
   std::vector<Scanned> scanned_;
   size_t scanned_count_ = 0;
-  Decision decision_;
-  std::vector<const Decision::Target*> left_out_;
+  Session* routing_for_ = nullptr;  // whose message is on its way,
+  Seq routing_seq_ = 0;             // and its number
   std::string header_;
-  std::string scratch_;
-  std::string filled_;
 
   friend class Core;
 };

@@ -1,0 +1,337 @@
+#include "broker/core/routing.hpp"
+
+#include "broker/core/assert.hpp"
+#include "protocol/text.hpp"
+
+namespace signalbox {
+
+namespace {
+
+using Way = RoutingMemory::Direction;
+
+uint32_t seconds(const Time& now) {
+  return static_cast<uint32_t>(now.monotonic_ms / 1000) + 1;
+}
+
+}  // namespace
+
+Routing::Routing(const Settings& settings, const Surroundings& broker, RoutingMemory& memory, Sink& sink, Trace* trace)
+    : settings_(settings),
+      broker_(broker),
+      memory_(memory),
+      sink_(sink),
+      trace_(trace),
+      transports_(settings.dispatchers.size()),
+      encoded_names_(settings.endpoints.size()),
+      levels_(settings.dispatchers.size()) {
+  for (EndpointId id = 0; id < settings.endpoints.size(); ++id) {
+    const EndpointSettings& endpoint = settings.endpoints[id];
+    if (endpoint.role != Role::transport) continue;
+    transports_[endpoint.dispatcher].emplace(endpoint.name, id);
+    append_text(encoded_names_[id], endpoint.name);
+  }
+  // Own names come first, then those that a joint leads to, the first joint of the configuration before the next.
+  for (EndpointId id = 0; id < settings.endpoints.size(); ++id) {
+    const EndpointSettings& endpoint = settings.endpoints[id];
+    if (endpoint.role == Role::transport && endpoint.joint) {
+      add_transports_behind(endpoint.dispatcher, id, settings.endpoints[*endpoint.joint].dispatcher);
+    }
+  }
+}
+
+// Outbound messages of `dispatcher` that name a transport of `behind`, or of a dispatcher further down, go to `joint`.
+void Routing::add_transports_behind(uint32_t dispatcher, EndpointId joint, uint32_t behind) {
+  for (const EndpointSettings& endpoint : settings_.endpoints) {
+    if (endpoint.role != Role::transport || endpoint.dispatcher != behind) continue;
+    transports_[dispatcher].emplace(endpoint.name, joint);
+    if (endpoint.joint) add_transports_behind(dispatcher, joint, settings_.endpoints[*endpoint.joint].dispatcher);
+  }
+}
+
+std::optional<EndpointId> Routing::transport_named(uint32_t dispatcher, std::string_view name) const {
+  if (name.empty()) return std::nullopt;
+  const auto found = transports_[dispatcher].find(name);
+  if (found == transports_[dispatcher].end()) return std::nullopt;
+  return found->second;
+}
+
+Direction Routing::direction_of(EndpointId sender, const MessageView& message) const {
+  if (settings_.endpoints[sender].role == Role::application) return Direction::outbound;
+  return message.kind() == MessageKind::event ? Direction::event : Direction::inbound;
+}
+
+void Routing::prepare(Keys& keys, EndpointId sender, const MessageView& message) const {
+  const EndpointSettings& endpoint = settings_.endpoints[sender];
+  const bool from_transport = endpoint.role == Role::transport;
+  const bool is_event = message.kind() == MessageKind::event;
+  const std::string_view referred = message.text(is_event ? Field::user_message_id : Field::in_reply_to);
+  keys.refers = !referred.empty() && is_event == from_transport;
+  if (keys.refers) {
+    keys.referred = memory_.key(endpoint.dispatcher, is_event ? Way::outbound : Way::inbound, referred);
+    memory_.prefetch(keys.referred);
+  }
+  if (!is_event) {
+    keys.own = memory_.key(endpoint.dispatcher, from_transport ? Way::inbound : Way::outbound,
+                           message.text(Field::message_id));
+    memory_.prefetch(keys.own);
+  }
+}
+
+Routing::Verdict Routing::route(EndpointId sender, const MessageView& message, const Keys* keys, const Time& now) {
+  now_ = now;
+  origin_ = sender;
+  refused_ = false;
+  const Outcome outcome = pass({.sender = sender, .by_joint = false, .message = &message, .keys = keys}, 0);
+  if (outcome == Outcome::refused) return {outcome, refusal_, refusal_text_};
+  return {outcome, RefusalCode::no_route, {}};
+}
+
+// The first refusal is the one that the sender is told.
+Routing::Outcome Routing::refuse(RefusalCode code, std::string text) {
+  last_refusal_ = code;
+  if (!refused_) {
+    refused_ = true;
+    refusal_ = code;
+    refusal_text_ = std::move(text);
+  }
+  return Outcome::refused;
+}
+
+// --- one dispatcher --------------------------------------------------------------------------------------------------
+
+Routing::Outcome Routing::pass(const Arrival& arrival, size_t depth) {
+  SIGNALBOX_ASSERT(depth < levels_.size(), "joints make no cycle");
+  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
+  Incoming incoming{.message = *arrival.message,
+                    .direction = direction_of(arrival.sender, *arrival.message),
+                    .sender = arrival.sender,
+                    .transport_name = {},
+                    .transport = std::nullopt,
+                    .followed = std::nullopt,
+                    .now = now_,
+                    .broker = broker_};
+  if (trace_ != nullptr) trace_->enters(dispatcher, arrival.sender, incoming.direction, arrival.message->bytes());
+  bool fill_in = false;
+  if (!resolve(incoming, arrival.by_joint, fill_in)) {
+    return refuse(RefusalCode::not_permitted,
+                  "transport_name is '" + printable(incoming.transport_name) + "', not the sender's own");
+  }
+  Keys keys;
+  if (arrival.keys != nullptr) {
+    keys = *arrival.keys;
+  } else if (dispatcher.reply_tracking) {
+    prepare(keys, arrival.sender, *arrival.message);
+  }
+  if (dispatcher.reply_tracking && keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
+  if (trace_ != nullptr && incoming.followed) trace_->followed(*incoming.followed);
+  if (dispatcher.entering.empty()) return route_at(incoming, fill_in, keys, depth);
+  return pass_changed(arrival, incoming, fill_in, keys, depth);
+}
+
+// The same for a dispatcher with middleware: what the router sees is what that has made of the message.
+Routing::Outcome Routing::pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, const Keys& keys,
+                                       size_t depth) {
+  Level& level = levels_[depth];
+  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
+  level.entered_bytes.assign(fill_in ? with_own_name(first, first.message.bytes(), level.filled)
+                                     : first.message.bytes());
+  if (level.entered.scan(level.entered_bytes) != Scan::ok ||
+      !run_middleware(dispatcher, dispatcher.entering, true, arrival.sender, first.direction, level.entered_bytes,
+                      level.entered)) {
+    return refuse(RefusalCode::internal, "middleware has made something of the message that is none");
+  }
+  Incoming changed{.message = level.entered,
+                   .direction = first.direction,
+                   .sender = arrival.sender,
+                   .transport_name = {},
+                   .transport = std::nullopt,
+                   .followed = first.followed,
+                   .now = now_,
+                   .broker = broker_};
+  (void)resolve(changed, arrival.by_joint, fill_in);  // what middleware writes is the operator's own word
+  return route_at(changed, false, keys, depth);
+}
+
+Routing::Outcome Routing::route_at(const Incoming& incoming, bool fill_in, const Keys& keys, size_t depth) {
+  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
+  const Outcome outcome = hand_over(incoming, fill_in, depth);
+  if (outcome != Outcome::taken) return outcome;
+  if (dispatcher.reply_tracking) remember(incoming, keys, levels_[depth].decision.tag());
+  dispatcher.router->taken(incoming);
+  return outcome;
+}
+
+// What the transport's name is for the router, and which endpoint that is. False: a transport's message carries another
+// name than its own, and it is no relay. Behind a joint the joint is the transport, whatever the message says.
+bool Routing::resolve(Incoming& incoming, bool by_joint, bool& fill_in) const {
+  const EndpointSettings& sender = settings_.endpoints[incoming.sender];
+  const MessageView& message = incoming.message;
+  if (sender.role == Role::application) {
+    incoming.transport_name = message.text(Field::transport_name);
+    incoming.transport = transport_named(sender.dispatcher, incoming.transport_name);
+    return true;
+  }
+  const bool uses_name = settings_.dispatchers[sender.dispatcher].router->uses_transport_name();
+  const bool names_transport = message.has(Field::transport_name);
+  fill_in = !by_joint && !names_transport && uses_name;
+  incoming.transport_name =
+      names_transport && !by_joint ? message.text(Field::transport_name) : std::string_view(sender.name);
+  if (incoming.transport_name == sender.name) {
+    incoming.transport = incoming.sender;
+    return true;
+  }
+  incoming.transport = transport_named(sender.dispatcher, incoming.transport_name);
+  return sender.relay || !uses_name;
+}
+
+void Routing::remember(const Incoming& incoming, const Keys& keys, uint16_t tag) {
+  if (incoming.message.kind() != MessageKind::user_message) return;
+  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
+  const auto remembered =
+      memory_.remember(keys.own, {incoming.sender, tag}, origin_, seconds(now_), dispatcher.expire_routing_memory_s);
+  if (remembered == RoutingMemory::Remembered::ambiguous) ++noticed_.ambiguous_ids;
+  if (remembered == RoutingMemory::Remembered::evicted) ++noticed_.memory_evicted;
+}
+
+// --- targets ---------------------------------------------------------------------------------------------------------
+
+void Routing::decide(const Incoming& incoming, Decision& decision) {
+  Router& router = *settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher].router;
+  decision.clear(trace_ != nullptr ? trace_->trail() : nullptr);
+  switch (incoming.direction) {
+    case Direction::inbound:
+      router.inbound(incoming, decision);
+      break;
+    case Direction::event:
+      router.event(incoming, decision);
+      break;
+    case Direction::outbound:
+      router.outbound(incoming, decision);
+      break;
+  }
+  if (trace_ != nullptr) trace_->decided(decision);
+}
+
+Routing::Outcome Routing::hand_over(const Incoming& incoming, bool fill_in, size_t depth) {
+  Level& level = levels_[depth];
+  Decision& decision = level.decision;
+  decide(incoming, decision);
+  switch (decision.verdict()) {
+    case Decision::Verdict::none:
+      return refuse(RefusalCode::no_route, "no rule takes it");
+    case Decision::Verdict::refuse:
+      return refuse(decision.refusal(), decision.reason());
+    case Decision::Verdict::discard:
+      return Outcome::discarded;
+    case Decision::Verdict::deliver:
+      break;
+  }
+  if (decision.overflowed())
+    return refuse(RefusalCode::internal, "the router names more targets than a message may have");
+
+  Bytes original = incoming.message.bytes();
+  if (fill_in) original = with_own_name(incoming, original, level.filled);
+  Outcome outcome = Outcome::refused;
+  level.left_out.clear();
+  for (const Decision::Target& target : decision.targets()) {
+    SIGNALBOX_ASSERT(target.endpoint < settings_.endpoints.size(), "a router named an endpoint that is none");
+    const Bytes copy = copy_for(target, original, incoming, level);
+    const Outcome one = send_on(target.endpoint, incoming.message, copy, depth);
+    if (one == Outcome::refused && decision.targets().size() > 1) {
+      level.left_out.push_back({target.endpoint, last_refusal_, std::string(copy)});
+    }
+    if (one != Outcome::refused && outcome != Outcome::taken) outcome = one;
+  }
+  if (outcome != Outcome::refused) {
+    for (const LeftOut& one : level.left_out) sink_.left_out(one.target, incoming.message.kind(), one.copy, one.code);
+  }
+  return outcome;
+}
+
+Routing::Outcome Routing::send_on(EndpointId target, const MessageView& message, Bytes copy, size_t depth) {
+  const EndpointSettings& endpoint = settings_.endpoints[target];
+  if (trace_ != nullptr) trace_->leaves(target, copy);
+  if (!endpoint.joint) {
+    if (sink_.offer(target, message.kind(), copy)) return Outcome::taken;
+    return refuse(RefusalCode::queue_full, "the queue of '" + endpoint.name + "' is full");
+  }
+  if (endpoint.role == Role::transport && message.kind() == MessageKind::event)
+    return refuse(RefusalCode::malformed, "events do not go towards transports");
+  const MessageView* view = &message;
+  if (copy.data() != message.bytes().data()) {
+    SIGNALBOX_ASSERT(depth + 1 < levels_.size(), "joints make no cycle");
+    MessageView& came = levels_[depth + 1].came;
+    if (came.scan(copy) != Scan::ok)
+      return refuse(RefusalCode::internal, "a change has made something of the message that is none");
+    view = &came;
+  }
+  return pass({.sender = *endpoint.joint, .by_joint = true, .message = view, .keys = nullptr}, depth + 1);
+}
+
+// --- changes ---------------------------------------------------------------------------------------------------------
+
+// A message without transport_name has its sender's from here on.
+Bytes Routing::with_own_name(const Incoming& incoming, Bytes original, std::string& filled) {
+  filled.assign(original);
+  change(filled,
+         {.operation = Edit::Operation::set,
+          .path = {to_string(Field::transport_name)},
+          .value = encoded_names_[incoming.sender]},
+         "the broker", std::nullopt);
+  return filled;
+}
+
+Bytes Routing::copy_for(const Decision::Target& target, Bytes original, const Incoming& incoming, Level& level) {
+  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
+  if (target.edit_count == 0 && dispatcher.leaving.empty()) return original;
+  level.copy.assign(original);
+  for (uint32_t i = 0; i < target.edit_count; ++i) {
+    change(level.copy, level.decision.edits()[target.first_edit + i], "the router", target.endpoint);
+  }
+  if (dispatcher.leaving.empty()) return level.copy;
+  const bool outward = settings_.endpoints[target.endpoint].role == Role::transport;
+  const Direction direction = incoming.message.kind() == MessageKind::event ? Direction::event
+                              : outward                                     ? Direction::outbound
+                                                                            : Direction::inbound;
+  MessageView view;
+  if (view.scan(level.copy) == Scan::ok) {
+    (void)run_middleware(dispatcher, dispatcher.leaving, false, target.endpoint, direction, level.copy, view);
+  }
+  return level.copy;
+}
+
+// Each piece sees what those before it have changed. False: the message is none any more; the changes of the piece that
+// did it are in `bytes`.
+bool Routing::run_middleware(const DispatcherSettings& dispatcher, const std::vector<size_t>& order, bool entering,
+                             EndpointId connector, Direction direction, std::string& bytes, MessageView& view) {
+  const std::string& connector_name = settings_.endpoints[connector].name;
+  for (const size_t place : order) {
+    const NamedMiddleware& named = dispatcher.middleware[place];
+    const Passing passing{
+        .message = view, .direction = direction, .connector = connector, .connector_name = connector_name, .now = now_};
+    edits_.clear();
+    if (entering) {
+      named.piece->enters(passing, edits_);
+    } else {
+      named.piece->leaves(passing, edits_);
+    }
+    if (edits_.empty()) continue;
+    // On a copy, since the new values may be part of what is changed.
+    spare_.assign(bytes);
+    for (const Edit& edit : edits_.all()) {
+      change(spare_, edit, named.name, entering ? std::nullopt : std::optional(connector));
+    }
+    bytes.swap(spare_);
+    if (view.scan(bytes) != Scan::ok) return false;
+  }
+  return true;
+}
+
+// A change that the message's shape does not allow is left out; the message goes all the same.
+void Routing::change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target) {
+  if (trace_ != nullptr) before_ = bytes;
+  const bool changed = rewrite(bytes, edit);
+  if (changed && trace_ != nullptr) trace_->changed(by, target, edit, before_, bytes);
+}
+
+}  // namespace signalbox

@@ -1,0 +1,168 @@
+// The way of one message through the dispatchers: middleware on entering, the router, the changes for each target,
+// middleware on leaving, and then a queue or, behind a joint, the next dispatcher.
+//
+// Neither queues nor sessions are known here: whoever runs it is told of each copy through a Sink and says whether it
+// was taken. So the core and `signalbox explain` run the same code, the latter with a Trace that hears every step.
+//
+// A joint is a name that two dispatchers share: an application of the one, a transport of the other. It has an endpoint
+// on each side, neither of which a worker can register. What is meant for the one goes on as what comes from the other.
+// Joints make no cycle (the configuration sees to that), so the way ends after as many dispatchers as there are.
+//
+// Refused is a message that nobody took; what it is told is the first refusal met. What one target could not take while
+// another did is left out there, and told to the Sink. Each dispatcher remembers what at least one of its targets took,
+// before this returns, hence before any worker can see it. The sender that an id belongs to is the endpoint where it
+// entered the broker, so that a message which comes through a dispatcher by two joints is still one sender's.
+//
+// Thread: the core's. Owns: scratch for each dispatcher on the way, kept from message to message.
+// Errors: values. Bounds: as many levels as there are dispatchers; limits::targets_max targets in each.
+// Tested by core_test.cpp, chains_test.cpp, and every simulation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/core/ledger.hpp"
+#include "broker/core/routing_memory.hpp"
+#include "broker/core/settings.hpp"
+#include "protocol/message_view.hpp"
+#include "routers/middleware.hpp"
+#include "routers/router.hpp"
+#include "routers/text_map.hpp"
+
+namespace signalbox {
+
+class Routing {
+ public:
+  // Where copies go. Calls come in the order of the targets.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    // A copy for the queue of `target`, which is no joint. False: it has no room.
+    virtual bool offer(EndpointId target, MessageKind kind, Bytes copy) = 0;
+    // A copy that `target` could not take, or nobody behind it (then it is a joint), while others took theirs.
+    virtual void left_out(EndpointId target, MessageKind kind, Bytes copy, RefusalCode code) = 0;
+  };
+
+  // Hears every step, in order; for `explain`. Texts and bytes hold during the call.
+  class Trace {
+   public:
+    virtual ~Trace() = default;
+    // The message comes into a dispatcher from one of its endpoints.
+    virtual void enters(const DispatcherSettings& dispatcher, EndpointId sender, Direction direction,
+                        Bytes message) = 0;
+    // A piece of middleware, on entering (no target) or on leaving, or the router for a target, has made this change.
+    virtual void changed(std::string_view by, std::optional<EndpointId> target, const Edit& edit, Bytes before,
+                         Bytes after) = 0;
+    virtual void followed(const Followed& what) = 0;  // the message that it refers to is remembered
+    virtual void decided(const Decision& decision) = 0;
+    virtual void leaves(EndpointId target, Bytes copy) = 0;
+    virtual Trail* trail() = 0;  // for the router
+  };
+
+  // Hashes of the ids that a message has and refers to, so that the memory's lines can be asked for ahead of time.
+  struct Keys {
+    bool refers = false;          // to another message, by `referred`
+    RoutingMemory::Key own;       // of message_id
+    RoutingMemory::Key referred;  // of in_reply_to or user_message_id
+  };
+
+  struct Verdict {
+    enum class Outcome : uint8_t { taken, discarded, refused };
+    Outcome outcome = Outcome::taken;
+    RefusalCode code = RefusalCode::no_route;  // of a refusal, with its text, which holds until the next route()
+    std::string_view text;
+  };
+
+  // What the routing memory has met. Each is a counter of the broker's.
+  struct Noticed {
+    uint64_t ambiguous_ids = 0;
+    uint64_t memory_evicted = 0;
+  };
+
+  // All must outlive it. `trace` may be null.
+  Routing(const Settings& settings, const Surroundings& broker, RoutingMemory& memory, Sink& sink,
+          Trace* trace = nullptr);
+
+  // Computes the keys of a message from `sender`, and asks for the memory's lines.
+  // REQUIRES: an endpoint of a dispatcher that tracks replies.
+  void prepare(Keys& keys, EndpointId sender, const MessageView& message) const;
+
+  // Routes a message that a worker of `sender` has sent. `keys` as prepare() left them, or null where nothing was
+  // prepared. REQUIRES: the message is well-formed, and no event where the sender is an application.
+  Verdict route(EndpointId sender, const MessageView& message, const Keys* keys, const Time& now);
+
+  const Noticed& noticed() const { return noticed_; }
+
+ private:
+  using Outcome = Verdict::Outcome;
+
+  struct LeftOut {
+    EndpointId target = 0;
+    RefusalCode code = RefusalCode::queue_full;
+    std::string copy;
+  };
+
+  // One dispatcher's part, kept for its memory.
+  struct Level {
+    Decision decision;
+    MessageView came;           // through a joint, changed
+    MessageView entered;        // as middleware has left it
+    std::string entered_bytes;  // of that
+    std::string filled;         // with its transport_name filled in
+    std::string copy;           // for the target at hand
+    std::vector<LeftOut> left_out;
+  };
+
+  struct Arrival {
+    EndpointId sender = 0;  // at this dispatcher: where it entered the broker, or a joint
+    bool by_joint = false;
+    const MessageView* message = nullptr;
+    const Keys* keys = nullptr;
+  };
+
+  Outcome pass(const Arrival& arrival, size_t depth);
+  Outcome pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, const Keys& keys, size_t depth);
+  Outcome route_at(const Incoming& incoming, bool fill_in, const Keys& keys, size_t depth);
+  void decide(const Incoming& incoming, Decision& decision);
+  Outcome hand_over(const Incoming& incoming, bool fill_in, size_t depth);
+  Outcome send_on(EndpointId target, const MessageView& message, Bytes copy, size_t depth);
+  Bytes with_own_name(const Incoming& incoming, Bytes original, std::string& filled);
+  Bytes copy_for(const Decision::Target& target, Bytes original, const Incoming& incoming, Level& level);
+  bool run_middleware(const DispatcherSettings& dispatcher, const std::vector<size_t>& order, bool entering,
+                      EndpointId connector, Direction direction, std::string& bytes, MessageView& view);
+  bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
+  std::optional<EndpointId> transport_named(uint32_t dispatcher, std::string_view name) const;
+  void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
+  void change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target);
+  Outcome refuse(RefusalCode code, std::string text);
+  Direction direction_of(EndpointId sender, const MessageView& message) const;
+  void add_transports_behind(uint32_t dispatcher, EndpointId joint, uint32_t behind);
+
+  // Constant after construction.
+  const Settings& settings_;
+  const Surroundings& broker_;
+  RoutingMemory& memory_;
+  Sink& sink_;
+  Trace* const trace_;
+  std::vector<TextMap<EndpointId>> transports_;  // by dispatcher: name -> its transport, or the joint that leads there
+  std::vector<std::string> encoded_names_;       // of transports, by endpoint: a MessagePack str
+
+  // Of the message at hand.
+  Time now_;
+  EndpointId origin_ = 0;  // where it entered the broker
+  RefusalCode last_refusal_ = RefusalCode::no_route;
+  RefusalCode refusal_ = RefusalCode::no_route;  // the first
+  std::string refusal_text_;
+  bool refused_ = false;
+
+  std::vector<Level> levels_;  // by depth
+  Edits edits_;                // of the piece of middleware at hand
+  std::string spare_;          // what it changes
+  std::string before_;         // for the trace
+  Noticed noticed_;
+};
+
+}  // namespace signalbox
