@@ -2,10 +2,11 @@
 
 #include <zmq.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 namespace signalbox {
@@ -82,6 +83,7 @@ bool WorkerLink::open() {
   set(ZMQ_RCVHWM, 0);
   set(ZMQ_RECONNECT_IVL, 50);
   set(ZMQ_RECONNECT_IVL_MAX, 1000);
+  watch();
   if (zmq_connect(socket_, endpoint_.c_str()) == 0) return true;
   const int reason = errno;
   close();
@@ -95,7 +97,35 @@ bool WorkerLink::reopen() {
 }
 
 void WorkerLink::close() {
+  // The monitor's sender first: libzmq's I/O thread, which tells of a break, would wait for ever for a listener that
+  // has gone, and no socket of this context would move again.
+  if (socket_ != nullptr && monitor_ != nullptr) zmq_socket_monitor(socket_, nullptr, 0);
   if (socket_ != nullptr) zmq_close(std::exchange(socket_, nullptr));
+  if (monitor_ != nullptr) zmq_close(std::exchange(monitor_, nullptr));
+}
+
+// Where it cannot be had the worker does without, and notices a broken connection by its silence.
+void WorkerLink::watch() {
+  static std::atomic<uint64_t> count{0};
+  const std::string name = "inproc://signalbox-worker-" + std::to_string(count.fetch_add(1));
+  if (zmq_socket_monitor(socket_, name.c_str(), ZMQ_EVENT_DISCONNECTED) != 0) return;
+  monitor_ = zmq_socket(context_, ZMQ_PAIR);
+  const int none = 0;
+  // No limit on what waits here, a few bytes for each break: libzmq's own thread would stand still at one.
+  if (monitor_ != nullptr && zmq_setsockopt(monitor_, ZMQ_RCVHWM, &none, sizeof none) == 0 &&
+      zmq_setsockopt(monitor_, ZMQ_LINGER, &none, sizeof none) == 0 && zmq_connect(monitor_, name.c_str()) == 0) {
+    return;
+  }
+  zmq_socket_monitor(socket_, nullptr, 0);
+  if (monitor_ != nullptr) zmq_close(std::exchange(monitor_, nullptr));
+}
+
+bool WorkerLink::connection_lost() {
+  if (monitor_ == nullptr) return false;
+  bool lost = false;
+  Frame frame;
+  while (receive_part(monitor_, message_at(frame.storage_))) lost = true;  // it tells of nothing else
+  return lost;
 }
 
 bool WorkerLink::send(Bytes header) {
@@ -125,13 +155,17 @@ bool WorkerLink::receive(ReceivedFrames& frames) {
   return true;
 }
 
-void WorkerLink::wait(int64_t timeout_ms, bool writable) {
-  if (socket_ == nullptr) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(timeout_ms));
-    return;
-  }
-  zmq_pollitem_t item{socket_, 0, static_cast<short>(writable ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN), 0};
-  zmq_poll(&item, 1, static_cast<long>(timeout_ms));
+bool WorkerLink::wait(int64_t timeout_ms, bool writable, int descriptor, std::span<const int> others) {
+  std::array<zmq_pollitem_t, 3 + others_max> items{};
+  size_t count = 0;
+  items[count++] = {nullptr, descriptor, ZMQ_POLLIN, 0};
+  for (const int other : others.first(std::min(others.size(), others_max)))
+    items[count++] = {nullptr, other, ZMQ_POLLIN, 0};
+  const int events = writable ? ZMQ_POLLIN | ZMQ_POLLOUT : ZMQ_POLLIN;
+  if (socket_ != nullptr) items[count++] = {socket_, 0, static_cast<short>(events), 0};
+  if (monitor_ != nullptr) items[count++] = {monitor_, 0, ZMQ_POLLIN, 0};
+  const bool any = zmq_poll(items.data(), static_cast<int>(count), static_cast<long>(timeout_ms)) > 0;
+  return any && items[0].revents != 0;
 }
 
 }  // namespace signalbox

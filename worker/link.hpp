@@ -10,7 +10,9 @@
 // for each message of a full batch, and lets the send window stay plain bytes of one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "protocol/codes.hpp"
@@ -41,9 +43,10 @@ struct ReceivedFrames {
 
 // Thread: one at a time; handing it over needs a full fence (as any ZeroMQ socket does).
 // Owns:   the socket; the context too where none was given.
-// Errors: the constructor throws std::runtime_error (an endpoint that is none, no descriptors left); then all are
-// values. Bounds: send_frames_max in libzmq's send queue; what comes in is bounded by prefetch and send window. Tested
-// by worker_test.cpp.
+// Errors: the constructor throws std::runtime_error (an endpoint that is none, no descriptors left); after that all
+//         are values.
+// Bounds: send_frames_max in libzmq's send queue; what comes in is bounded by prefetch and send window.
+// Tested by worker_test.cpp, cut_connections_test.cpp.
 class WorkerLink {
  public:
   static constexpr int send_frames_max = 16;
@@ -65,16 +68,25 @@ class WorkerLink {
   // The next message, whole. False: none waits; `frames` is unchanged.
   [[nodiscard]] bool receive(ReceivedFrames& frames);
 
-  // Waits for input, for room to send where `writable` asks for it, for a signal or for the time to pass.
-  void wait(int64_t timeout_ms, bool writable);
+  // The connection that stood has broken since this was last asked (libzmq makes another by itself, which the broker
+  // does not know). Tells nothing over inproc, and may miss what ends without a word; both show as silence.
+  [[nodiscard]] bool connection_lost();
+
+  // Waits for input, for room to send where `writable` asks for it, for a broken connection, for `descriptor` or one of
+  // `others` to be readable or broken, for a signal or for the time to pass. True: `descriptor` is. Of the others, at
+  // most others_max are looked at.
+  static constexpr size_t others_max = 5;
+  bool wait(int64_t timeout_ms, bool writable, int descriptor, std::span<const int> others = {});
 
  private:
   [[nodiscard]] bool open();
+  void watch();
 
   const std::string endpoint_;
   void* context_;
   const bool owns_context_;
   void* socket_ = nullptr;
+  void* monitor_ = nullptr;  // libzmq tells here when a connection breaks; null: it could not be had
 };
 
 }  // namespace signalbox

@@ -1,388 +1,268 @@
+// Idea: what all new messages have alike is encoded once, when the first is made; making one is a copy of that with its
+// id and time written over.
 #include "worker/message.hpp"
 
-#include <pthread.h>
-#include <sys/random.h>
-
 #include <array>
-#include <atomic>
-#include <bit>
-#include <chrono>
 #include <cstring>
-#include <functional>
 #include <msgpack.hpp>
-#include <mutex>
+#include <sstream>
+#include <utility>
 
-#include "protocol/limits.hpp"
 #include "protocol/rewrite.hpp"
 
 namespace signalbox {
 namespace {
 
 constexpr std::string_view message_version = "20110921";
-constexpr size_t typical_message_bytes = 1024;
-constexpr size_t typical_fields = 24;
+constexpr Bytes nil{"\xc0", 1};
+constexpr Bytes empty_map{"\x80", 1};
 
-// Where msgpack-c's packer writes.
-struct Appender {
-  std::string& out;
-  void write(const char* data, size_t size) { out.append(data, size); }
-};
-using Packer = msgpack::packer<Appender>;
-
-void pack_text(std::string& out, std::string_view text) {
-  Appender appender{out};
-  Packer packer(appender);
-  packer.pack_str(static_cast<uint32_t>(text.size()));
-  packer.pack_str_body(text.data(), static_cast<uint32_t>(text.size()));
-}
-
-// The text of an encoded str; empty for a value of another type.
-std::string_view text_of(Bytes encoded) {
-  if (encoded.empty()) return {};
-  const auto head = static_cast<uint8_t>(encoded[0]);
-  size_t header_bytes = 0;
-  if ((head & 0xe0) == 0xa0) header_bytes = 1;
-  if (head == 0xd9) header_bytes = 2;
-  if (head == 0xda) header_bytes = 3;
-  if (head == 0xdb) header_bytes = 5;
-  if (header_bytes == 0 || header_bytes > encoded.size()) return {};
-  return encoded.substr(header_bytes);
-}
-
-// An integer if the value is one that fits.
-struct IntegerReader : msgpack::null_visitor {
-  std::optional<int64_t> number;
-  bool visit_positive_integer(uint64_t value) {
-    if (value <= static_cast<uint64_t>(INT64_MAX)) number = static_cast<int64_t>(value);
-    return true;
-  }
-  bool visit_negative_integer(int64_t value) {
-    number = value;
-    return true;
-  }
-  bool start_array(uint32_t) { return false; }
-  bool start_map(uint32_t) { return false; }
+// Where the fields of a new user message, and of a new event, stand.
+enum Place : size_t {
+  type_field,
+  version_field,
+  id_field,
+  timestamp_field,
+  transport_metadata_field,
+  helper_metadata_field,
+  routing_metadata_field,
+  // Of user messages. Those that workers mostly set come last, so that setting them moves little.
+  group_field,
+  provider_field,
+  in_reply_to_field,
+  session_event_field,
+  transport_type_field,
+  transport_name_field,
+  to_addr_field,
+  from_addr_field,
+  content_field,
+  // Of events.
+  event_transport_name_field = routing_metadata_field + 1,
+  event_transport_type_field,
+  event_type_field,
+  user_message_id_field,
 };
 
-// Random bytes of the kernel, fetched by the page: one system call for 256 ids. A forked child must not hand out what
-// its parent will, so a fork empties the page.
-std::atomic<uint32_t> forks{0};
+// Room for what is mostly set.
+constexpr size_t user_message_room = 320;
+constexpr size_t event_room = 192;
 
-void fill_random(uint8_t* out, size_t size) {
-  static std::once_flag watched;
-  std::call_once(watched,
-                 [] { pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); }); });
-  thread_local std::array<uint8_t, 4096> page;
-  thread_local size_t used = page.size();
-  thread_local uint32_t page_forks = 0;
-  const uint32_t now_forks = forks.load(std::memory_order_relaxed);
-  if (used + size > page.size() || page_forks != now_forks) {
-    // Up to 256 bytes never come short; a page may, where a signal falls in between.
-    for (size_t filled = 0; filled < page.size();) {
-      const ssize_t got = getrandom(page.data() + filled, page.size() - filled, 0);
-      if (got > 0) filled += static_cast<size_t>(got);
+// What user messages and events have alike.
+void begin(EncodedMap& map, std::string_view message_type, std::string_view id_key) {
+  map.append_text("message_type", message_type);
+  map.append_text("message_version", message_version);
+  map.append_text(id_key, std::string(message_id_bytes, '0'));
+  map.append_text("timestamp", std::string(timestamp_bytes, '0'));
+  for (const auto key : {"transport_metadata", "helper_metadata", "routing_metadata"}) map.append_value(key, empty_map);
+}
+
+const EncodedMap& new_user_message() {
+  static const EncodedMap made = [] {
+    EncodedMap map;
+    begin(map, "user_message", "message_id");
+    for (const auto key : {"group", "provider", "in_reply_to", "session_event", "transport_type", "transport_name",
+                           "to_addr", "from_addr", "content"}) {
+      map.append_value(key, nil);
     }
-    used = 0;
-    page_forks = now_forks;
-  }
-  std::memcpy(out, page.data() + used, size);
-  used += size;
+    return map;
+  }();
+  return made;
 }
 
-bool within(Bytes whole, Bytes part) {
-  const std::less<const char*> before;
-  return !before(part.data(), whole.data()) && before(part.data(), whole.data() + whole.size());
+const EncodedMap& new_event() {
+  static const EncodedMap made = [] {
+    EncodedMap map;
+    begin(map, "event", "event_id");
+    for (const auto key : {"transport_name", "transport_type", "event_type", "user_message_id"})
+      map.append_value(key, nil);
+    return map;
+  }();
+  return made;
 }
 
-void put_digits(char* out, unsigned value, int digits) {
-  for (int i = digits - 1; i >= 0; --i) {
-    out[i] = static_cast<char>('0' + value % 10);
-    value /= 10;
+// The place of a text of that length, its head written.
+char* text_room(EncodedMap& map, size_t index, size_t bytes) {
+  return write_text_head(map.resize_value(index, text_head_bytes(bytes) + bytes), bytes);
+}
+
+void put_endpoint_name(EncodedMap& map, size_t index, std::string_view name) {
+  constexpr std::string_view head =
+      "\x81\xad"
+      "endpoint_name";
+  static_assert(head.size() == 2 + std::string_view("endpoint_name").size());
+  char* const place = map.resize_value(index, head.size() + text_head_bytes(name.size()) + name.size());
+  std::memcpy(place, head.data(), head.size());
+  std::memcpy(write_text_head(place + head.size(), name.size()), name.data(), name.size());
+}
+
+// The value within a map, or the map itself where the path ends.
+Bytes value_within(Bytes map, Message::Path path, const std::string_view* key) {
+  for (; key != path.end() && !map.empty(); ++key) map = find_value(map, {*key});
+  return map;
+}
+
+// `map` with the value at the end of the path set.
+std::string set_within(Bytes map, Message::Path path, const std::string_view* key, Bytes encoded) {
+  std::string changed(is_map(map) ? map : empty_map);
+  std::string inner;
+  if (key + 1 != path.end()) {
+    inner = set_within(find_value(changed, {*key}), path, key + 1, encoded);
+    encoded = inner;
   }
+  // Never refused: what it is given is a map, and the path one key.
+  static_cast<void>(rewrite(changed, {Edit::Operation::set, {*key}, encoded}));
+  return changed;
 }
 
 }  // namespace
 
-std::string new_message_id() {
-  constexpr char hex[] = "0123456789abcdef";
-  std::array<uint8_t, 16> random;
-  fill_random(random.data(), random.size());
-  random[6] = static_cast<uint8_t>((random[6] & 0x0f) | 0x40);  // version 4
-  random[8] = static_cast<uint8_t>((random[8] & 0x3f) | 0x80);  // the variant of RFC 4122
-  std::string id(32, '0');
-  for (size_t i = 0; i < random.size(); ++i) {
-    id[2 * i] = hex[random[i] >> 4];
-    id[2 * i + 1] = hex[random[i] & 0xf];
-  }
-  return id;
-}
-
-std::string timestamp_now() {
-  using namespace std::chrono;
-  const auto now = floor<microseconds>(system_clock::now());
-  const auto day = floor<days>(now);
-  const year_month_day date(day);
-  const hh_mm_ss time(now - day);
-  std::string text = "0000-00-00 00:00:00.000000";
-  put_digits(&text[0], static_cast<unsigned>(static_cast<int>(date.year())), 4);
-  put_digits(&text[5], static_cast<unsigned>(date.month()), 2);
-  put_digits(&text[8], static_cast<unsigned>(date.day()), 2);
-  put_digits(&text[11], static_cast<unsigned>(time.hours().count()), 2);
-  put_digits(&text[14], static_cast<unsigned>(time.minutes().count()), 2);
-  put_digits(&text[17], static_cast<unsigned>(time.seconds().count()), 2);
-  put_digits(&text[20], static_cast<unsigned>(time.subseconds().count()), 6);
-  return text;
-}
-
-// Takes an encoded map apart: what stands at its top becomes entries, every value is written anew as it is met.
-class Message::Reader : public msgpack::null_visitor {
- public:
-  explicit Reader(Message& message) : message_(message), appender_{message.bytes_}, packer_(appender_) {}
-
-  bool visit_nil() { return value() && (packer_.pack_nil(), true); }
-  bool visit_boolean(bool flag) { return value() && (flag ? packer_.pack_true() : packer_.pack_false(), true); }
-  bool visit_positive_integer(uint64_t number) { return value() && (packer_.pack_uint64(number), true); }
-  bool visit_negative_integer(int64_t number) { return value() && (packer_.pack_int64(number), true); }
-  bool visit_float32(float number) { return value() && append_float('\xca', std::bit_cast<uint32_t>(number)); }
-  bool visit_float64(double number) { return value() && append_float('\xcb', std::bit_cast<uint64_t>(number)); }
-  bool visit_bin(const char* data, uint32_t size) {
-    return value() && (packer_.pack_bin(size).pack_bin_body(data, size), true);
-  }
-  bool visit_ext(const char* data, uint32_t size) {  // the first byte is the type
-    return value() &&
-           (packer_.pack_ext(size - 1, static_cast<int8_t>(data[0])).pack_ext_body(data + 1, size - 1), true);
-  }
-  bool visit_str(const char* data, uint32_t size) {
-    if (in_top_key_) {
-      message_.begin_entry({data, size});
-      return true;
-    }
-    return value() && (packer_.pack_str(size).pack_str_body(data, size), true);
-  }
-  bool start_array(uint32_t size) { return value() && enter() && (packer_.pack_array(size), true); }
-  bool end_array() { return leave(); }
-  bool start_map(uint32_t size) {
-    if (level_ > 0) return value() && enter() && (packer_.pack_map(size), true);
-    return enter();
-  }
-  bool end_map() { return leave(); }
-  bool start_map_key() {
-    in_top_key_ = level_ == 1;
-    return true;
-  }
-  bool end_map_key() {
-    in_top_key_ = false;
-    return true;
-  }
-  bool end_map_value() {
-    if (level_ == 1) message_.end_entry();
-    return true;
-  }
-
- private:
-  // False: a key at the top that is no text, or a message that is no map.
-  bool value() const { return level_ > 0 && !in_top_key_; }
-  // msgpack-c would pack a float without a fraction as an integer, and so give it another type.
-  template <typename Bits>
-  bool append_float(char head, Bits bits) {
-    message_.bytes_ += head;
-    for (int shift = 8 * sizeof bits - 8; shift >= 0; shift -= 8) message_.bytes_ += static_cast<char>(bits >> shift);
-    return true;
-  }
-  bool enter() { return ++level_ <= limits::nesting_levels_max; }
-  bool leave() {
-    --level_;
-    return true;
-  }
-
-  Message& message_;
-  Appender appender_;
-  Packer packer_;
-  uint32_t level_ = 0;
-  bool in_top_key_ = false;
-};
-
-bool Message::decode(Bytes bytes) {
-  bytes_.clear();
-  entries_.clear();
-  bytes_.reserve(bytes.size());
-  entries_.reserve(typical_fields);
-  Reader reader(*this);
-  size_t offset = 0;
-  if (!bytes.empty() && msgpack::parse(bytes.data(), bytes.size(), offset, reader) && offset == bytes.size())
-    return true;
-  bytes_.clear();
-  entries_.clear();
-  return false;
-}
-
-void Message::encode(std::string& out) const {
-  out.clear();
-  Appender appender{out};
-  Packer(appender).pack_map(static_cast<uint32_t>(entries_.size()));
-  for (const Entry& entry : entries_) out.append(bytes_, entry.offset, entry.end - entry.offset);
-}
-
-std::string Message::encoded() const {
-  std::string out;
-  out.reserve(bytes_.size() + 5);
-  encode(out);
-  return out;
-}
-
-const Message::Entry* Message::find(std::string_view key) const {
-  for (const Entry& entry : entries_) {
-    if (slice(entry.key_text, entry.value) == key) return &entry;
-  }
-  return nullptr;
-}
-
-Bytes Message::value(std::string_view key) const {
-  const Entry* entry = find(key);
-  return entry == nullptr ? Bytes() : slice(entry->value, entry->end);
-}
-
-bool Message::has(std::string_view key) const {
-  const Bytes found = value(key);
-  return !found.empty() && found[0] != '\xc0';
-}
-
-std::string_view Message::text(std::string_view key) const {
-  return text_of(value(key));
-}
-
-std::optional<int64_t> Message::integer(std::string_view key) const {
-  const Bytes found = value(key);
-  IntegerReader reader;
-  size_t offset = 0;
-  if (!found.empty()) msgpack::parse(found.data(), found.size(), offset, reader);
-  return reader.number;
-}
-
-std::string_view Message::endpoint_name() const {
-  const Bytes metadata = value("routing_metadata");
-  return metadata.empty() || metadata[0] == '\xc0' ? "" : text_of(find_value(metadata, {"endpoint_name"}));
-}
-
-// A new entry at the end; its value is what is appended next.
-void Message::begin_entry(std::string_view key) {
-  Entry entry;
-  entry.offset = static_cast<uint32_t>(bytes_.size());
-  pack_text(bytes_, key);
-  entry.value = static_cast<uint32_t>(bytes_.size());
-  entry.key_text = entry.value - static_cast<uint32_t>(key.size());
-  entries_.push_back(entry);
-}
-
-// The field's value becomes `head` and `body`, laid end to end: in place where the length is the same; else at the end
-// of the buffer, while the entry keeps its place among the others.
-Message& Message::place(std::string_view key, Bytes head, Bytes body) {
-  if (within(bytes_, key) || within(bytes_, body)) {  // the buffer may move while it grows
-    const std::string own_key(key);
-    const std::string own_body(body);
-    return place(own_key, head, own_body);
-  }
-  const Entry* old = find(key);
-  const size_t value_bytes = head.size() + body.size();
-  if (old != nullptr && value_bytes == old->end - old->value) {
-    bytes_.replace(old->value, head.size(), head).replace(old->value + head.size(), body.size(), body);
-    return *this;
-  }
-  const size_t index = old == nullptr ? entries_.size() : static_cast<size_t>(old - entries_.data());
-  begin_entry(key);
-  bytes_.append(head).append(body);
-  end_entry();
-  if (index + 1 < entries_.size()) {
-    entries_[index] = entries_.back();
-    entries_.pop_back();
-  }
-  return *this;
-}
-
-Message& Message::set_value(std::string_view key, Bytes encoded) {
-  return place(key, {}, encoded);
-}
-
-Message& Message::set_text(std::string_view key, std::string_view text) {
-  std::string head;  // at most five bytes, so it allocates nothing
-  Appender appender{head};
-  Packer(appender).pack_str(static_cast<uint32_t>(text.size()));
-  return place(key, head, text);
-}
-
-Message& Message::set_integer(std::string_view key, int64_t number) {
-  std::string encoded;
-  Appender appender{encoded};
-  Packer(appender).pack_int64(number);
-  return place(key, encoded, {});
-}
-
-Message& Message::set_nil(std::string_view key) {
-  return place(key, "\xc0", {});
-}
-
-Message& Message::set_endpoint_name(std::string_view name) {
-  std::string map("\x81");
-  pack_text(map, "endpoint_name");
-  pack_text(map, name);
-  return place("routing_metadata", map, {});
-}
-
-void Message::copy_field(std::string_view key, const Message& from) {
-  const Bytes found = from.value(key);
-  if (!found.empty()) set_value(key, found);
-}
-
 Message Message::user_message() {
-  constexpr std::string_view empty_map = "\x80";
-  Message message;
-  message.bytes_.reserve(typical_message_bytes);
-  message.entries_.reserve(typical_fields);
-  message.set_text("message_type", "user_message")
-      .set_text("message_version", message_version)
-      .set_text("message_id", new_message_id())
-      .set_text("timestamp", timestamp_now());
-  for (const auto key :
-       {"to_addr", "from_addr", "in_reply_to", "content", "session_event", "transport_name", "transport_type"}) {
-    message.set_nil(key);
-  }
-  for (const auto key : {"transport_metadata", "helper_metadata", "routing_metadata"})
-    message.set_value(key, empty_map);
-  message.set_nil("group").set_nil("provider");
+  Message message(new_user_message(), user_message_room);
+  message.fill_in();
   return message;
 }
 
+void Message::fill_in() {
+  write_message_id(text_room(map_, id_field, message_id_bytes));
+  write_timestamp(text_room(map_, timestamp_field, timestamp_bytes), std::chrono::system_clock::now());
+}
+
+std::string Message::to_text() const {
+  const Bytes encoded = bytes();
+  std::ostringstream out;
+  out << msgpack::unpack(encoded.data(), encoded.size()).get();
+  return out.str();
+}
+
+Bytes Message::value(std::string_view key) const {
+  const size_t index = map_.find(key);
+  return index == EncodedMap::none ? Bytes{} : map_.value(index);
+}
+
+Bytes Message::value(Path path) const {
+  return path.size() == 0 ? Bytes{} : value_within(value(*path.begin()), path, path.begin() + 1);
+}
+
+// Our own bytes move while they are changed, so a part of them is copied first.
+Message& Message::set_value(std::string_view key, Bytes encoded) {
+  if (map_.owns(key) || map_.owns(encoded)) return set_value(std::string(key), std::string(encoded));
+  const size_t index = map_.find(key);
+  index == EncodedMap::none ? map_.append_value(key, encoded) : map_.set_value(index, encoded);
+  return *this;
+}
+
+Message& Message::set_text(std::string_view key, std::string_view text) {
+  if (map_.owns(key) || map_.owns(text)) return set_text(std::string(key), std::string(text));
+  const size_t index = map_.find(key);
+  index == EncodedMap::none ? map_.append_text(key, text) : map_.set_text(index, text);
+  return *this;
+}
+
+Message& Message::set_binary(std::string_view key, Bytes binary) {
+  std::string encoded(binary_head_bytes(binary.size()), '\0');
+  write_binary_head(encoded.data(), binary.size());
+  return set_value(key, encoded.append(binary));
+}
+
+Message& Message::set_integer(std::string_view key, int64_t number) {
+  return set_value(key, EncodedScalar::integer(number).bytes());
+}
+
+Message& Message::set_real(std::string_view key, double number) {
+  return set_value(key, EncodedScalar::real(number).bytes());
+}
+
+Message& Message::set_boolean(std::string_view key, bool flag) {
+  return set_value(key, EncodedScalar::boolean(flag).bytes());
+}
+
+Message& Message::set_nil(std::string_view key) {
+  return set_value(key, nil);
+}
+
+Message& Message::set_time(TimePoint time) {
+  std::array<char, timestamp_bytes> text;
+  write_timestamp(text.data(), time);
+  return set_text("timestamp", {text.data(), text.size()});
+}
+
+Message& Message::remove(std::string_view key) {
+  const size_t index = map_.find(key);
+  if (index != EncodedMap::none) map_.erase(index);
+  return *this;
+}
+
+Message& Message::set_value(Path path, Bytes encoded) {
+  if (path.size() == 0) return *this;
+  if (path.size() == 1) return set_value(*path.begin(), encoded);
+  return set_value(*path.begin(), set_within(value(*path.begin()), path, path.begin() + 1, encoded));
+}
+
+Message& Message::set_text(Path path, std::string_view text) {
+  std::string encoded;
+  append_text(encoded, text);
+  return set_value(path, encoded);
+}
+
+Message& Message::set_integer(Path path, int64_t number) {
+  return set_value(path, EncodedScalar::integer(number).bytes());
+}
+
+Message& Message::set_real(Path path, double number) {
+  return set_value(path, EncodedScalar::real(number).bytes());
+}
+
+Message& Message::set_boolean(Path path, bool flag) {
+  return set_value(path, EncodedScalar::boolean(flag).bytes());
+}
+
+Message& Message::set_nil(Path path) {
+  return set_value(path, nil);
+}
+
 Message Message::reply(std::string_view content, Session session) const {
-  Message answer = user_message();
-  for (const auto key :
-       {"transport_name", "transport_type", "transport_metadata", "helper_metadata", "group", "provider"}) {
-    answer.copy_field(key, *this);
-  }
-  answer.set_in_reply_to(message_id()).set_content(content);
-  answer.set_value("to_addr", has("from_addr") ? value("from_addr") : Bytes("\xc0"));
-  answer.set_value("from_addr", has("to_addr") ? value("to_addr") : Bytes("\xc0"));
-  if (session == Session::close) answer.set_session_event("close");
-  if (!endpoint_name().empty()) answer.set_endpoint_name(endpoint_name());
-  return answer;
+  return answer(content, session, false);
+}
+
+Message Message::reply_group(std::string_view content, Session session) const {
+  return answer(content, session, has("group"));
+}
+
+Message Message::answer(std::string_view content, Session session, bool to_group) const {
+  // Each of our values comes in once at the most, so this is room for all of them.
+  Message message(new_user_message(), bytes().size() + content.size() + user_message_room);
+  EncodedMap& map = message.map_;
+  message.fill_in();
+  const auto copy = [&](std::string_view key, Place to) {
+    const Bytes found = value(key);
+    if (!found.empty()) map.set_value(to, found);
+  };
+  // From the first to the last, so that what has grown is moved no more.
+  copy("transport_metadata", transport_metadata_field);
+  copy("helper_metadata", helper_metadata_field);
+  const std::string_view endpoint = endpoint_name();
+  if (!endpoint.empty()) put_endpoint_name(map, routing_metadata_field, endpoint);
+  copy("group", group_field);
+  copy("provider", provider_field);
+  map.set_text(in_reply_to_field, message_id());
+  if (session == Session::close) map.set_text(session_event_field, "close");
+  copy("transport_type", transport_type_field);
+  copy("transport_name", transport_name_field);
+  if (!to_group) copy("from_addr", to_addr_field);
+  copy("to_addr", from_addr_field);
+  map.set_text(content_field, content);
+  return message;
 }
 
 // The broker fills in transport_name with the name of the transport that sends the event.
 Message Message::event(std::string_view event_type) const {
-  constexpr std::string_view empty_map = "\x80";
-  Message message;
-  message.bytes_.reserve(typical_message_bytes / 2);
-  message.entries_.reserve(typical_fields / 2);
-  message.set_text("message_type", "event")
-      .set_text("message_version", message_version)
-      .set_text("event_id", new_message_id())
-      .set_text("event_type", event_type)
-      .set_text("user_message_id", message_id())
-      .set_text("timestamp", timestamp_now())
-      .set_nil("transport_name")
-      .set_nil("transport_type");
-  for (const auto key : {"transport_metadata", "helper_metadata", "routing_metadata"})
-    message.set_value(key, empty_map);
-  message.copy_field("transport_type", *this);
+  Message message(new_event(), event_room);
+  EncodedMap& map = message.map_;
+  message.fill_in();
+  const Bytes transport_type = value("transport_type");
+  if (!transport_type.empty()) map.set_value(event_transport_type_field, transport_type);
+  map.set_text(event_type_field, event_type);
+  map.set_text(user_message_id_field, message_id());
   return message;
 }
 

@@ -63,6 +63,7 @@ class SendWindow {
   Seq last_seq() const { return next_seq_ - 1; }  // the newest number given; 0: none yet
   Seq settled() const { return settled_; }
   uint64_t unsettled() const { return last_seq() - settled_; }
+  Seq transmitted_upto() const { return next_to_send_ - 1; }  // since the last rewind
   bool all_transmitted() const { return next_to_send_ == next_seq_; }
   size_t held_bytes() const { return held_bytes_; }
 

@@ -168,7 +168,8 @@ TEST_F(WorkerAndBroker, WhatWasUnconfirmedSurvivesTheBrokersRestart) {
   Worker transport(options(Role::transport, "smpp_transport"));
   Worker application(options(Role::application, "my_application"));
   std::set<std::string> arrived;
-  application.on_message([&](const Delivery& delivery) { arrived.insert(std::string(Message(delivery.bytes).content())); });
+  application.on_message(
+      [&](const Delivery& delivery) { arrived.insert(std::string(Message(delivery.bytes).content())); });
   ASSERT_TRUE(application.wait_registered(patience));
   ASSERT_TRUE(transport.wait_registered(patience));
   const auto say = [&](const std::string& content) {

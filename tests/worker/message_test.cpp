@@ -1,30 +1,20 @@
 #include "worker/message.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <ctime>
-#include <functional>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <msgpack.hpp>
-#include <random>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocol/message_view.hpp"
 
 namespace signalbox {
 namespace {
-
-bool is_hexadecimal(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return std::strchr("0123456789abcdef", c) != nullptr; });
-}
 
 std::string reencoded(Bytes bytes) {
   Message message;
@@ -154,66 +144,6 @@ TEST(Message, KeepsEveryValueOfEveryType) {
   }
 }
 
-TEST(Message, WhatItDecodesMeansTheSame) {
-  std::mt19937 random(20110921);
-  const auto below = [&](uint32_t bound) { return std::uniform_int_distribution<uint32_t>(0, bound - 1)(random); };
-  msgpack::sbuffer buffer;
-  msgpack::packer<msgpack::sbuffer> packer(buffer);
-  const std::function<void(int)> pack = [&](int levels) {
-    switch (below(levels > 0 ? 10 : 8)) {
-      case 0:
-        packer.pack_nil();
-        break;
-      case 1:
-        packer.pack(below(2) == 0);
-        break;
-      case 2:
-        packer.pack(static_cast<uint64_t>(random()) << below(33));
-        break;
-      case 3:
-        packer.pack(-static_cast<int64_t>(random()));
-        break;
-      case 4:
-        packer.pack(static_cast<double>(random()) / 7);
-        break;
-      case 5:
-        packer.pack(std::string(below(300), 'x'));
-        break;
-      case 6:
-        packer.pack(std::vector<char>(below(40), '\x80'));
-        break;
-      case 7:
-        packer.pack_ext(3, 7).pack_ext_body("abc", 3);
-        break;
-      case 8: {
-        const uint32_t size = below(5);
-        packer.pack_array(size);
-        for (uint32_t i = 0; i < size; ++i) pack(levels - 1);
-        break;
-      }
-      default: {
-        const uint32_t size = below(5);
-        packer.pack_map(size);
-        for (uint32_t i = 0; i < 2 * size; ++i) pack(levels - 1);
-      }
-    }
-  };
-  for (int i = 0; i < 2000; ++i) {
-    buffer.clear();
-    const uint32_t fields = below(40);
-    packer.pack_map(fields);
-    for (uint32_t field = 0; field < fields; ++field) {
-      packer.pack("field " + std::to_string(field));
-      pack(4);
-    }
-    const std::string original(buffer.data(), buffer.size());
-    const std::string again = reencoded(original);
-    const auto expected = msgpack::unpack(original.data(), original.size());
-    const auto actual = msgpack::unpack(again.data(), again.size());
-    ASSERT_EQ(actual.get(), expected.get()) << "message " << i;
-  }
-}
-
 TEST(Message, RefusesWhatIsNoMessage) {
   std::string deep = "\x81\xa1x";
   for (int i = 0; i < 32; ++i) deep += '\x91';
@@ -280,6 +210,146 @@ TEST(Message, AReplyToAMessageWithNextToNothing) {
   EXPECT_EQ(reply.endpoint_name(), "");
 }
 
+TEST(Message, AReplyToAGroupGoesToNobodyInIt) {
+  Message original = Message::user_message();
+  original.set_from_addr("thandi").set_to_addr("bot").set_group("#friends");
+  const Message reply = original.reply_group("hello all", Message::Session::close);
+  EXPECT_EQ(reply.value("to_addr"), "\xc0");
+  EXPECT_EQ(reply.from_addr(), "bot");
+  EXPECT_EQ(reply.group(), "#friends");
+  EXPECT_EQ(reply.content(), "hello all");
+  EXPECT_EQ(reply.session_event(), "close");
+  original.set_nil("group");
+  EXPECT_EQ(original.reply_group("hello").to_addr(), "thandi") << "there is no group";
+}
+
+TEST(Message, AReplyCarriesValuesOfAnySize) {
+  Message original = Message::user_message();
+  original.set_message_id(std::string(255, 'i')).set_from_addr(std::string(300, 'f')).set_to_addr("");
+  original.set_text({"helper_metadata", "long"}, std::string(70'000, 'h')).set_endpoint_name(std::string(40, 'e'));
+  const Message reply = original.reply(std::string(40, 'c'));
+  EXPECT_EQ(reply.to_addr(), original.from_addr());
+  EXPECT_EQ(reply.value("from_addr"), "\xa0") << "an empty address is not nil";
+  EXPECT_EQ(reply.in_reply_to(), original.message_id());
+  EXPECT_EQ(reply.value("helper_metadata"), original.value("helper_metadata"));
+  EXPECT_EQ(reply.endpoint_name(), std::string(40, 'e'));
+  EXPECT_EQ(reply.content(), std::string(40, 'c'));
+  MessageView view;
+  ASSERT_EQ(view.scan(reply.bytes()), Scan::ok) << view.fault();
+  EXPECT_EQ(view.endpoint_name(), std::string(40, 'e'));
+}
+
+TEST(Message, ReachesIntoMaps) {
+  Message message = Message::user_message();
+  message.set_text({"helper_metadata", "tag", "campaign"}, "june").set_integer({"helper_metadata", "tag", "run"}, 7);
+  message.set_boolean({"helper_metadata", "urgent"}, true).set_real({"helper_metadata", "price"}, 0.25);
+  EXPECT_EQ(message.text({"helper_metadata", "tag", "campaign"}), "june");
+  EXPECT_EQ(message.integer({"helper_metadata", "tag", "run"}), 7);
+  EXPECT_EQ(message.boolean({"helper_metadata", "urgent"}), true);
+  EXPECT_EQ(message.real({"helper_metadata", "price"}), 0.25);
+  message.set_text({"helper_metadata", "tag", "campaign"}, "July is longer").set_nil({"helper_metadata", "price"});
+  EXPECT_EQ(message.text({"helper_metadata", "tag", "campaign"}), "July is longer");
+  EXPECT_EQ(message.integer({"helper_metadata", "tag", "run"}), 7) << "what lies beside stays";
+  EXPECT_TRUE(message.has({"helper_metadata", "tag"}));
+  EXPECT_FALSE(message.has({"helper_metadata", "price"}));
+  EXPECT_EQ(message.value({"helper_metadata", "price"}), "\xc0");
+  EXPECT_EQ(message.value({"helper_metadata", "absent", "x"}), "");
+  EXPECT_EQ(message.value({"message_id", "x"}), "") << "a text holds nothing";
+  EXPECT_EQ(message.text({"message_type"}), "user_message") << "a path of one key";
+  EXPECT_EQ(message.fields(), 16u);
+}
+
+TEST(Message, MakesRoomForMapsOnTheWay) {
+  Message message;
+  message.set_text({"new", "a", "b", "c", "d", "e"}, "deep").set_text("text", "in the way").set_nil("nil");
+  message.set_integer({"text", "x"}, 1).set_integer({"nil", "x"}, 2).set_integer({"new", "a", "b", "c", "y"}, 3);
+  EXPECT_EQ(message.text({"new", "a", "b", "c", "d", "e"}), "deep");
+  EXPECT_EQ(message.value("text"), "\x81\xa1x\x01");
+  EXPECT_EQ(message.value("nil"), "\x81\xa1x\x02");
+  EXPECT_EQ(message.integer({"new", "a", "b", "c", "y"}), 3);
+  Message again;
+  EXPECT_TRUE(again.decode(message.bytes()));
+  EXPECT_EQ(again, message);
+}
+
+TEST(Message, TheEndpointLeavesTheRestOfRoutingMetadata) {
+  Message message = Message::user_message();
+  message.set_text({"routing_metadata", "other"}, "kept").set_endpoint_name("billing").set_endpoint_name("b");
+  EXPECT_EQ(message.endpoint_name(), "b");
+  EXPECT_EQ(message.text({"routing_metadata", "other"}), "kept");
+}
+
+TEST(Message, TruthRealsAndBinary) {
+  Message message;
+  message.set_boolean("yes", true).set_boolean("no", false).set_real("half", 0.5).set_real("two", 2);
+  message.set_binary("bytes", Bytes("\xff\0\x01", 3)).set_binary("none", "");
+  EXPECT_EQ(message.boolean("yes"), true);
+  EXPECT_EQ(message.boolean("no"), false);
+  EXPECT_EQ(message.real("half"), 0.5);
+  EXPECT_EQ(message.real("two"), 2.0);
+  EXPECT_EQ(message.value("two").size(), 9u) << "a real stays one";
+  EXPECT_EQ(message.binary("bytes"), Bytes("\xff\0\x01", 3));
+  EXPECT_EQ(message.binary("none"), "");
+  EXPECT_FALSE(message.binary("half"));
+  EXPECT_FALSE(message.boolean("bytes"));
+  EXPECT_EQ(message.text("bytes"), "");
+  const std::string encoded = message.encoded();
+  const msgpack::object_handle handle = msgpack::unpack(encoded.data(), encoded.size());
+  const auto map = handle.get().as<std::map<std::string, msgpack::object>>();
+  EXPECT_TRUE(map.at("yes").as<bool>());
+  EXPECT_EQ(map.at("half").as<double>(), 0.5);
+  EXPECT_EQ(map.at("bytes").via.bin.size, 3u);
+}
+
+TEST(Message, TellsItsTime) {
+  Message message = Message::user_message();
+  const auto now = std::chrono::system_clock::now();
+  ASSERT_TRUE(message.time());
+  EXPECT_LE(*message.time(), now);
+  EXPECT_GE(*message.time(), now - std::chrono::minutes(1));
+  const TimePoint then = std::chrono::sys_days(std::chrono::year(2024) / 3 / 1) + std::chrono::microseconds(5);
+  message.set_time(then);
+  EXPECT_EQ(message.timestamp(), "2024-03-01 00:00:00.000005");
+  EXPECT_EQ(message.time(), then);
+  EXPECT_FALSE(message.set_text("timestamp", "yesterday").time());
+}
+
+TEST(Message, ListsItsFieldsInOrder) {
+  Message message;
+  message.set_text("a", "1").set_integer("b", 2).set_nil("c").remove("a").remove("absent").set_text("a", "4");
+  std::string keys;
+  for (const auto [key, value] : message) {
+    keys += key;
+    EXPECT_EQ(value, message.value(key));
+  }
+  EXPECT_EQ(keys, "bca");
+  EXPECT_EQ(message.field(2).key, "a");
+  EXPECT_EQ(as_text(message.field(2).value), "4");
+  EXPECT_EQ(std::distance(message.begin(), message.end()), 3);
+}
+
+TEST(Message, IsCopiedAndMoved) {
+  Message original = Message::user_message();
+  original.set_content("hello");
+  Message copy = original;
+  EXPECT_EQ(copy, original);
+  copy.set_content("something else");
+  EXPECT_NE(copy, original);
+  EXPECT_EQ(original.content(), "hello");
+  const Message moved = std::move(copy);
+  EXPECT_EQ(moved.content(), "something else");
+  EXPECT_EQ(copy.fields(), 0u);  // NOLINT(bugprone-use-after-move): left without fields
+  copy.set_text("again", "usable");
+  EXPECT_EQ(copy.text("again"), "usable");
+}
+
+TEST(Message, ShowsItselfToPeople) {
+  Message message;
+  message.set_text("content", "hello").set_integer({"helper_metadata", "n"}, -5).set_nil("group");
+  EXPECT_EQ(message.to_text(), R"({"content":"hello","helper_metadata":{"n":-5},"group":null})");
+  EXPECT_EQ(Message().to_text(), "{}");
+}
+
 TEST(Message, EventsSayWhatTheyAreAbout) {
   Message original = Message::user_message();
   original.set_message_id("m1").set_transport_name("somebody_else");
@@ -293,51 +363,6 @@ TEST(Message, EventsSayWhatTheyAreAbout) {
   EXPECT_EQ(original.nack("no such number").nack_reason(), "no such number");
   EXPECT_EQ(original.delivery_report("failed").delivery_status(), "failed");
   EXPECT_EQ(original.delivery_report("failed").event_type(), "delivery_report");
-}
-
-TEST(Message, IdsAreRandomUuids) {
-  std::set<std::string> seen;
-  for (int i = 0; i < 10'000; ++i) {
-    const std::string id = new_message_id();
-    ASSERT_EQ(id.size(), 32u);
-    ASSERT_TRUE(is_hexadecimal(id));
-    ASSERT_EQ(id[12], '4');
-    ASSERT_NE(std::string("89ab").find(id[16]), std::string::npos);
-    ASSERT_TRUE(seen.insert(id).second);
-  }
-}
-
-TEST(Message, AForkedChildMakesOtherIds) {
-  new_message_id();
-  int pipe_ends[2];
-  ASSERT_EQ(pipe(pipe_ends), 0);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    const std::string id = new_message_id();
-    _exit(write(pipe_ends[1], id.data(), id.size()) == 32 ? 0 : 1);
-  }
-  char id[32] = {};
-  EXPECT_EQ(read(pipe_ends[0], id, sizeof id), 32);
-  EXPECT_NE(std::string(id, sizeof id), new_message_id());
-  int status = 1;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
-  close(pipe_ends[0]);
-  close(pipe_ends[1]);
-}
-
-TEST(Message, TimestampsAreUtcInVumisFormat) {
-  const auto now = std::chrono::system_clock::now();
-  const std::string text = timestamp_now();
-  ASSERT_EQ(text.size(), std::string("2026-01-31 23:59:59.000000").size());
-  std::tm parsed{};
-  ASSERT_STREQ(strptime(text.c_str(), "%Y-%m-%d %H:%M:%S", &parsed), text.c_str() + 19);
-  const auto difference = timegm(&parsed) - std::chrono::system_clock::to_time_t(now);
-  EXPECT_GE(difference, 0);
-  EXPECT_LE(difference, 60);
-  EXPECT_EQ(text[19], '.');
-  EXPECT_TRUE(std::all_of(text.begin() + 20, text.end(), [](char c) { return c >= '0' && c <= '9'; }));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The example programs and the program of docs/workers.md, run as a reader would run them, beside a broker.
+// The example programs, run as a reader would run them, beside a broker.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -6,20 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
 
 #include "tests/broker/harness.hpp"
-#include "worker/worker.hpp"
 
 namespace signalbox {
 namespace {
 
-using namespace std::chrono_literals;
-using test::patience;
 using test::RunningBroker;
 
 // A program and what it wrote. Ended at the latest with the object.
@@ -120,32 +116,6 @@ TEST(Programs, AnUnknownNameIsSaidAtOnce) {
   Program application({SIGNALBOX_ECHO_APPLICATION, "--endpoint", broker.endpoint(), "--name", "nobody"});
   EXPECT_EQ(application.join(), 1);
   EXPECT_NE(application.output().find("unknown_endpoint"), std::string::npos) << application.output();
-}
-
-TEST(Programs, TheDocumentedWorkerDoesWhatThePageSays) {
-  RunningBroker broker(both_to_my_application());
-  Program documented({SIGNALBOX_DOCUMENTED_WORKER, broker.endpoint()});
-  WorkerOptions options;
-  options.role = Role::transport;
-  options.name = "smpp_transport";
-  options.endpoint = broker.endpoint();
-  Worker transport(options);
-  ASSERT_TRUE(transport.wait_registered(patience)) << transport.fault();
-  Message question = Message::user_message();
-  question.set_from_addr("+27831234567").set_content("balance");
-  ASSERT_TRUE(transport.send(question));
-  const auto delivery = transport.receive(patience);
-  ASSERT_TRUE(delivery);
-  EXPECT_EQ(Message(delivery->bytes).in_reply_to(), question.message_id());
-  EXPECT_EQ(Message(delivery->bytes).content(), "You said: balance");
-  ASSERT_TRUE(transport.send(Message(delivery->bytes).delivery_report("delivered")));
-  EXPECT_TRUE(transport.wait_confirmed(patience));
-  const auto printed = [&] { return documented.output().find("delivery_report delivered") != std::string::npos; };
-  const auto deadline = Worker::Clock::now() + patience;
-  while (!printed() && Worker::Clock::now() < deadline) transport.run_for(5ms);
-  EXPECT_TRUE(printed()) << documented.output();
-  documented.terminate();
-  EXPECT_EQ(documented.join(), 0) << documented.output();
 }
 
 }  // namespace

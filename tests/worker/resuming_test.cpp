@@ -188,6 +188,76 @@ TEST_F(WorkerTest, OtherErrorsAreForTheCaller) {
   }
 }
 
+TEST_F(WorkerTest, ABrokerThatHasSettledMoreThanWasSentKnowsAnotherSender) {
+  WorkerOptions borrowed = options();
+  borrowed.session = "sixteen bytes of";
+  Worker worker(borrowed);
+  const auto hello = broker.expect<Hello>(worker);
+  ASSERT_TRUE(hello);
+  EXPECT_EQ(hello->as<Hello>()->session, borrowed.session);
+  broker.send(Welcome{1, borrowed.session, 1, broker.limits});
+  EXPECT_FALSE(worker.wait_registered(patience));
+  EXPECT_EQ(worker.state(), State::failed);
+  EXPECT_NE(worker.fault(), "");
+}
+
+// A refusal is told when it is final. The connection breaks before that, and the broker that comes back has forgotten
+// what it had refused, and takes it.
+TEST_F(WorkerTest, ARefusalThatDidNotLastIsNotTold) {
+  Worker worker(options());
+  std::vector<std::string> told;
+  worker.on_refused([&](const Refusal& refusal) { told.push_back("refused " + std::to_string(refusal.seq)); });
+  worker.on_confirmed([&](Seq upto) { told.push_back("confirmed " + std::to_string(upto)); });
+  ASSERT_TRUE(broker.welcome(worker));
+  for (uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(worker.try_send(numbered(i)));
+  worker.flush();
+  ASSERT_TRUE(broker.expect<Send>(worker));
+  broker.send(Refuse{2, "queue_full", "full"});  // while the confirmation of the first is held
+  broker.send(Refuse{3, "queue_full", "full"});
+  settle(worker);
+  EXPECT_TRUE(told.empty());
+  broker.restart();
+  ASSERT_TRUE(broker.welcome(worker));
+  ASSERT_TRUE(broker.expect<Send>(worker));
+  broker.send(Refuse{3, "queue_full", "still full"});
+  broker.send(Confirm{3});
+  ASSERT_TRUE(worker.wait_confirmed(patience));
+  EXPECT_EQ(told, (std::vector<std::string>{"refused 3", "confirmed 3"}));
+}
+
+TEST_F(WorkerTest, WhatACallbackThrowsPassesThroughAndTheNumbersStand) {
+  Worker worker(options());
+  std::vector<Seq> refused;
+  worker.on_refused([&](const Refusal& refusal) {
+    refused.push_back(refusal.seq);
+    throw std::runtime_error("the program's own");
+  });
+  ASSERT_TRUE(broker.welcome(worker));
+  for (uint64_t i = 1; i <= 2; ++i) ASSERT_TRUE(worker.try_send(numbered(i)));
+  worker.flush();
+  ASSERT_TRUE(broker.expect<Send>(worker));
+  broker.send(Refuse{1, "no_route", "no rule takes it"});
+  broker.send(Confirm{2});
+  EXPECT_THROW((void)worker.wait_confirmed(patience), std::runtime_error);
+  EXPECT_TRUE(worker.wait_confirmed(patience));
+  EXPECT_EQ(refused, (std::vector<Seq>{1}));
+  worker.check_invariants();
+}
+
+TEST_F(WorkerTest, RegistersAgainAsSoonAsTheConnectionBreaks) {
+  Worker worker(options());  // whose broker's heartbeat is 5 s
+  const auto first = broker.expect<Hello>(worker);
+  ASSERT_TRUE(first);
+  broker.restart();  // before the answer
+  ASSERT_TRUE(work_until(worker, [&] { return worker.state() == State::waiting; }));
+  EXPECT_EQ(worker.fault(), "the connection was lost");
+  ASSERT_TRUE(broker.welcome(worker));
+  const auto cut_at = Worker::Clock::now();
+  broker.restart();
+  ASSERT_TRUE(broker.welcome(worker));
+  EXPECT_LT(Worker::Clock::now() - cut_at, 10s) << "silence would tell after 15 s";
+}
+
 // --- leaving
 
 TEST_F(WorkerTest, ATransportKeepsItsMessagesWhileTheBrokerDrains) {
@@ -244,6 +314,26 @@ TEST_F(WorkerTest, ClosesOnceAllIsConfirmedAndByeAnswered) {
   EXPECT_EQ(worker.state(), State::closed);
   EXPECT_EQ(worker.try_send(numbered(2)).reason, Reason::ended);
   EXPECT_FALSE(worker.close(patience)) << "there is nothing left to close";
+}
+
+TEST_F(WorkerTest, ByeThatWasLostWithItsConnectionIsSaidAgain) {
+  Worker worker(options());
+  ASSERT_TRUE(broker.welcome(worker));
+  std::vector<std::string> seen;
+  std::thread answering([&] {  // the scripted broker's socket is this thread's until it is joined
+    const auto deadline = Worker::Clock::now() + patience;
+    while (seen.size() < 3 && Worker::Clock::now() < deadline) {
+      const auto message = broker.poll();
+      if (!message) continue;
+      seen.push_back(message->as<Bye>() ? "BYE" : message->as<Hello>() ? "HELLO" : "?");
+      if (seen.size() == 1) broker.restart();
+      if (const auto hello = message->as<Hello>()) broker.send(Welcome{1, hello->session, 0, broker.limits});
+      if (seen.size() == 3) broker.send(Bye{});
+    }
+  });
+  EXPECT_TRUE(worker.close(patience));
+  answering.join();
+  EXPECT_EQ(seen, (std::vector<std::string>{"BYE", "HELLO", "BYE"}));
 }
 
 TEST_F(WorkerTest, ClosesByItsDeadlineWhateverTheBrokerDoes) {
