@@ -1,8 +1,12 @@
 #include "broker/broker.hpp"
 
+#include <sys/epoll.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "broker/clock.hpp"
+#include "broker/core/assert.hpp"
 #include "broker/random.hpp"
 
 namespace signalbox {
@@ -15,7 +19,8 @@ constexpr uint64_t blocked_wait_ms = 1;
 // this long without one does.
 constexpr uint64_t blocked_for_ms = 10;
 
-Settings prepared(Settings settings) {
+Settings prepared(Settings settings, MessageLog* message_log) {
+  settings.message_log = message_log;
   fill_random(settings.hash_secret.data(), settings.hash_secret.size());
   return settings;
 }
@@ -35,14 +40,30 @@ uint64_t Ending::messages() const {
 
 Broker::Broker(Configuration configuration, void* context, Log* log)
     : link_({configuration.endpoints, configuration.settings.max_batch_bytes}, context),
-      core_(prepared(std::move(configuration.settings)), link_),
-      log_(log) {}
+      local_peers_(link_, posted_),
+      message_log_(log),
+      core_(prepared(std::move(configuration.settings), log != nullptr ? &message_log_ : nullptr), local_peers_),
+      log_(log) {
+  local_peers_.serve(core_);
+  local_peers_.set_time(read_clock());
+}
 
 Broker::~Broker() {
-  link_.close(0);
+  if (thread_.joinable()) stop(true);
+  if (!ended_) close(true);
+  if (poll_fd_ >= 0) ::close(poll_fd_);
 }
 
 size_t Broker::do_work(Time now) {
+  SIGNALBOX_ASSERT(!in_turn_, "a turn must not be begun within another");
+  struct Turn {  // ends with what is thrown, too
+    bool& in_turn;
+    explicit Turn(bool& flag) : in_turn(flag) { in_turn = true; }
+    ~Turn() { in_turn = false; }
+  };
+  const Turn turn(in_turn_);
+
+  local_peers_.set_time(now);
   size_t frames = 0;
   size_t bytes = 0;
   while (frames < turn_frames_max && bytes < turn_bytes_max) {
@@ -53,44 +74,103 @@ size_t Broker::do_work(Time now) {
     bytes += received.bytes;
     if (receipt == Receipt::frame) core_.frame(received.from, {}, received.header, received.body, received.parts, now);
   }
+  const size_t functions = posted_.run();
   if (now.monotonic_ms >= next_tick_ms_) {
     core_.tick(now);
     if (log_ != nullptr) fault_report_.look(core_.counters(), link_.counters(), now.monotonic_ms, *log_);
     next_tick_ms_ = now.monotonic_ms + tick_interval_ms;
   }
+  local_peers_.flushed();
   core_.flush(now);
-  return frames;
+  return frames + functions + local_peers_.work();
 }
 
 uint64_t Broker::wait_ms(Time now) {
+  if (local_peers_.has_work() || !posted_.empty()) return 0;
   if (link_.take_blocked()) blocked_until_ms_ = now.monotonic_ms + blocked_for_ms;
   if (now.monotonic_ms < blocked_until_ms_) return blocked_wait_ms;
   return next_tick_ms_ > now.monotonic_ms ? next_tick_ms_ - now.monotonic_ms : 0;
 }
 
+uint64_t Broker::idle_ms(Time now) {
+  return link_.has_input() ? 0 : wait_ms(now);
+}
+
+int Broker::fd() {
+  if (poll_fd_ >= 0) return poll_fd_;
+  const int poll_fd = epoll_create1(EPOLL_CLOEXEC);
+  if (poll_fd < 0) return -1;
+  for (const int fd : {posted_.fd(), link_.fd()}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (fd < 0 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) == 0) continue;
+    ::close(poll_fd);
+    return -1;
+  }
+  return poll_fd_ = poll_fd;
+}
+
+void Broker::drain(Time now) {
+  if (log_ != nullptr) log_->info("draining", {{"at_most_ms", core_.settings().drain_ms}});
+  local_peers_.set_time(now);
+  core_.drain(now);
+}
+
+bool Broker::drained() const {
+  return core_.drained();
+}
+
+Ending Broker::close(bool at_once) {
+  SIGNALBOX_ASSERT(!in_turn_ && !ended_, "the broker ends once, and not from within its own turn");
+  ended_ = true;
+  Ending ending{.at_once = at_once, .left = left_behind()};
+  local_peers_.end();
+  posted_.close();
+  link_.close(at_once ? 0 : linger_ms);
+  return ending;
+}
+
 Ending Broker::run(StopSignal& stop) {
-  Ending ending;
+  bool at_once = false;
   bool draining = false;
   uint64_t drain_until_ms = 0;
+  local_peers_.set_thread(std::this_thread::get_id());
   for (;;) {
     const Time now = read_clock();
     if (stop.requests() > 1) {
-      ending.at_once = true;
+      at_once = true;
       break;
     }
     if (stop.requests() > 0 && !draining) {
       draining = true;
       drain_until_ms = now.monotonic_ms + core_.settings().drain_ms;
-      if (log_ != nullptr) log_->info("draining", {{"at_most_ms", core_.settings().drain_ms}});
-      core_.drain(now);
+      drain(now);
     }
-    const size_t frames = do_work(now);
-    if (draining && ((frames == 0 && core_.drained()) || now.monotonic_ms >= drain_until_ms)) break;
-    if (frames == 0 && link_.wait(wait_ms(now), stop.fd())) stop.clear();
+    const size_t work = do_work(now);
+    if (draining && ((work == 0 && drained()) || now.monotonic_ms >= drain_until_ms)) break;
+    if (work == 0 && link_.wait(wait_ms(now), stop.fd(), posted_.fd())) stop.clear();
   }
-  ending.left = left_behind();
-  link_.close(ending.at_once ? 0 : linger_ms);
+  Ending ending = close(at_once);
+  local_peers_.set_thread({});
   return ending;
+}
+
+void Broker::start() {
+  SIGNALBOX_ASSERT(!stop_ && !ended_, "a broker starts once");
+  stop_.emplace();
+  thread_ = std::thread([this] { ending_ = run(*stop_); });
+  local_peers_.set_thread(thread_.get_id());
+}
+
+Ending Broker::stop(bool at_once) {
+  SIGNALBOX_ASSERT(stop_ && thread_.get_id() != std::this_thread::get_id(),
+                   "stop() ends what start() began, and not from within");
+  if (thread_.joinable()) {
+    stop_->request();
+    if (at_once) stop_->request();
+    thread_.join();
+  }
+  return ending_;
 }
 
 std::vector<Ending::Left> Broker::left_behind() const {

@@ -12,6 +12,7 @@
 #include "broker/configuration_dispatcher.hpp"
 #include "broker/configuration_toml.hpp"
 #include "broker/configuration_values.hpp"
+#include "protocol/text.hpp"
 
 namespace signalbox {
 
@@ -74,7 +75,11 @@ void read_dispatchers(const Setting& file, const RouterRegistry& registry, uint6
   std::vector<DispatcherReader> dispatchers = list_dispatchers(file, registry, faults);
   check_dispatcher_names(dispatchers, faults);
   EndpointsByName endpoints;
-  for (DispatcherReader& dispatcher : dispatchers) dispatcher.read_endpoints(settings, endpoints);
+  std::vector<ListedJoint> joints;
+  for (DispatcherReader& dispatcher : dispatchers) dispatcher.read_endpoints(settings, endpoints, joints);
+  std::vector<std::string> dispatcher_names;
+  for (const DispatcherReader& dispatcher : dispatchers) dispatcher_names.push_back(dispatcher.name());
+  check_chains(settings, dispatcher_names, joints, faults);
 
   const auto shared = static_cast<EndpointId>(settings.endpoints.size());
   endpoints.emplace("dead_letters", shared);
@@ -96,14 +101,34 @@ ConfigurationResult one_fault(Fault fault) {
   return result;
 }
 
-}  // namespace
+// A tree that was built in code has no lines; each setting gets the number of its place in `paths` for one, so that
+// faults come in the order of the tree, and what they are about can be named afterwards. Line 1 is the whole, as in a
+// file.
+void number_settings(Setting& setting, const std::string& path, std::vector<std::string>& paths, FaultList& faults) {
+  std::unordered_set<std::string> keys;
+  for (size_t i = 0; i < setting.items.size(); ++i) {
+    Setting& item = setting.items[i];
+    const bool is_entry = setting.type == Setting::Type::table;
+    std::string item_path = path;
+    if (!is_entry) item_path.append("[").append(std::to_string(i)).append("]");
+    if (is_entry && !path.empty()) item_path.append(".");
+    if (is_entry) item_path.append(printable(item.key));
+    paths.push_back(item_path);
+    item.position = item.key_position = {.line = static_cast<uint32_t>(paths.size()), .column = 1};
+    if (is_entry && !keys.insert(item.key).second) faults.fault(item.key_position, "this key is given twice");
+    number_settings(item, item_path, paths, faults);
+  }
+}
 
-ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry) {
-  auto parsed = parse_toml(toml);
-  if (Fault* fault = std::get_if<Fault>(&parsed)) return one_fault(std::move(*fault));
-  const Setting& file = std::get<Setting>(parsed);
+void name_places(std::vector<Fault>& faults, const std::vector<std::string>& paths) {
+  for (Fault& fault : faults) {
+    const std::string& path = paths[fault.where.line - 1];
+    if (!path.empty()) fault.text = path + ": " + fault.text;
+    fault.where = {.line = 0, .column = 0};
+  }
+}
 
-  FaultList faults;
+ConfigurationResult read_settings(const Setting& file, const RouterRegistry& registry, FaultList faults) {
   auto configuration = std::make_unique<Configuration>();
   configuration->settings.product = "signalbox/" SIGNALBOX_VERSION;
   const uint64_t max_users = read_broker(file.find("broker"), *configuration, faults);
@@ -123,6 +148,28 @@ ConfigurationResult read_configuration(std::string_view toml, const RouterRegist
   return result;
 }
 
+}  // namespace
+
+ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry) {
+  auto parsed = parse_toml(toml);
+  if (Fault* fault = std::get_if<Fault>(&parsed)) return one_fault(std::move(*fault));
+  return read_settings(std::get<Setting>(parsed), registry, {});
+}
+
+ConfigurationResult read_configuration(const Setting& table, const RouterRegistry& registry) {
+  if (table.type != Setting::Type::table) return one_fault({{.line = 0, .column = 0}, "the whole must be a table"});
+  Setting numbered = table;
+  numbered.position = numbered.key_position = {};
+  FaultList faults;
+  std::vector<std::string> paths = {""};
+  number_settings(numbered, "", paths, faults);
+  ConfigurationResult result = read_settings(numbered, registry, std::move(faults));
+  name_places(result.faults, paths);
+  name_places(result.warnings, paths);
+  if (result.configuration != nullptr) result.configuration->warnings = result.warnings;
+  return result;
+}
+
 ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry) {
   std::error_code error;
   std::ifstream stream(path, std::ios::binary);
@@ -132,9 +179,23 @@ ConfigurationResult read_configuration_file(const std::string& path, const Route
   return read_configuration(text, registry);
 }
 
+Configuration accepted(ConfigurationResult result, std::string_view file) {
+  if (result.configuration != nullptr) return std::move(*result.configuration);
+  std::string lines;
+  for (const Fault& fault : result.faults) {
+    if (!lines.empty()) lines.append("\n");
+    lines.append(to_line(file, fault));
+  }
+  throw ConfigurationError(lines);
+}
+
 std::string to_line(std::string_view file, const Fault& fault, bool warning) {
-  return std::string(file) + ':' + std::to_string(fault.where.line) + ':' + std::to_string(fault.where.column) +
-         (warning ? ": warning: " : ": error: ") + fault.text;
+  std::string line(file);
+  if (fault.where.line > 0) {
+    line.append(":").append(std::to_string(fault.where.line));
+    line.append(":").append(std::to_string(fault.where.column));
+  }
+  return line + (warning ? ": warning: " : ": error: ") + fault.text;
 }
 
 }  // namespace signalbox

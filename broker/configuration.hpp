@@ -3,11 +3,15 @@
 // Every fault is reported at once, each with its place, what is wrong and, for a misspelt key or name, the nearest that
 // exists (a text that is no TOML: its first break only). A configuration with a fault is no configuration.
 //
+// A program may build the same tree of settings in code (broker/setting_builder.hpp) instead of a file. The checks are
+// the same ones; faults then name the setting, "routing_mappings.sms", where a file has line and column.
+//
 // Thread: one, while starting up. Errors: faults are values; nothing throws but for want of memory.
 // Tested by tests/configuration.
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,13 +23,14 @@
 namespace signalbox {
 
 struct Fault {
-  Position where;
+  Position where;    // line 0: of a configuration built in code; `text` begins with the setting's path
   std::string text;  // what is wrong, and what to do about it
 };
 
 struct Configuration {
   Settings settings;
-  std::vector<std::string> endpoints;  // what the link binds: tcp://, ipc:// or inproc://
+  std::vector<std::string> endpoints;  // what the link binds: tcp://, ipc:// or inproc://. A program whose workers are
+                                       // all in its own process may clear it: then nothing is bound
   bool insecure = false;               // may bind elsewhere than on loopback
   std::vector<Fault> warnings;         // accepted all the same
 };
@@ -42,7 +47,17 @@ struct ConfigurationResult {
 // The same from a file; a file that cannot be read is a fault at 1:1.
 [[nodiscard]] ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry);
 
-// "seed.toml:3:19: error: …", one line a fault.
+// The same from settings built in code: a table with what a file has at its top.
+[[nodiscard]] ConfigurationResult read_configuration(const Setting& table, const RouterRegistry& registry);
+
+// For a program that cannot go on without: the configuration, or ConfigurationError with every fault, one a line.
+class ConfigurationError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+[[nodiscard]] Configuration accepted(ConfigurationResult result, std::string_view file = "configuration");
+
+// "seed.toml:3:19: error: …", one line a fault; without the place where a fault has none.
 [[nodiscard]] std::string to_line(std::string_view file, const Fault& fault, bool warning = false);
 
 }  // namespace signalbox

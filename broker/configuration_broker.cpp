@@ -218,7 +218,10 @@ void read_endpoint_settings(const Setting& file, Settings& settings, FaultList& 
   for (const Setting& table : single->items) {
     const auto found = by_name.find(table.key);
     EndpointSettings nobody;
-    if (found == by_name.end()) {
+    if (found != by_name.end() && found->second->joint) {
+      faults.fault(table.key_position,
+                   in_quotes(table.key) + " joins two dispatchers: it has no queue, and so nothing to set");
+    } else if (found == by_name.end()) {
       faults.unknown_name(table.key_position, in_quotes(table.key) + " is no endpoint of this file", table.key, names);
     }
     read_endpoint_table(table, "[endpoints." + table.key + "]", settings,

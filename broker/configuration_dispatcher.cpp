@@ -31,6 +31,7 @@ DispatcherReader::DispatcherReader(const Setting& table, bool whole_file, uint32
       index_(index),
       registry_(registry),
       faults_(faults),
+      middleware_(table, registry.middleware(), faults),
       name_(whole_file ? "dispatcher" : "dispatcher" + std::to_string(index + 1)),
       expire_routing_memory_s_(limits::expire_routing_memory_s) {
   read_router_class();
@@ -117,12 +118,12 @@ void DispatcherReader::read_common() {
     reply_tracking_ = read_boolean(*tracking, faults_).value_or(true);
   }
   if (const Setting* middleware = find("middleware")) {
-    if (check_type(*middleware, Setting::Type::array, "an array", faults_) && !middleware->items.empty()) {
-      faults_.fault(middleware->position, "this version has no middleware yet: the list must be empty");
-    }
-    for (const Setting& item : middleware->items) {
-      for (const Setting& entry : item.items) asked_.insert(entry.key);  // its table of options is no stray key
-    }
+    std::vector<std::string> taken = common_keys();
+    if (whole_file_) taken.insert(taken.end(), file_keys().begin(), file_keys().end());
+    taken.insert(taken.end(), vumi_keys().begin(), vumi_keys().end());
+    if (router_class_ != nullptr) taken.insert(taken.end(), router_class_->keys.begin(), router_class_->keys.end());
+    middleware_.read_list(*middleware, taken);
+    asked_.insert(middleware_.names().begin(), middleware_.names().end());
   }
   read_expiry();
 }
@@ -173,16 +174,17 @@ ListedNames DispatcherReader::list_names() {
           .applications = read_names(find("exposed_names"), "an array of applications' names")};
 }
 
-void DispatcherReader::read_endpoints(Settings& settings, EndpointsByName& endpoints) {
+void DispatcherReader::read_endpoints(Settings& settings, EndpointsByName& endpoints,
+                                      std::vector<ListedJoint>& joints) {
   settings_ = &settings;
   const ListedNames listed = list_names();
-  add_names(listed.transports, Role::transport, settings, endpoints);
-  add_names(listed.applications, Role::application, settings, endpoints);
+  add_names(listed.transports, Role::transport, settings, endpoints, joints);
+  add_names(listed.applications, Role::application, settings, endpoints, joints);
   read_relays(settings);
 }
 
 void DispatcherReader::add_names(const std::vector<ListedName>& listed, Role role, Settings& settings,
-                                 EndpointsByName& endpoints) {
+                                 EndpointsByName& endpoints, std::vector<ListedJoint>& joints) {
   Names& names = role == Role::transport ? transports_ : applications_;
   for (const ListedName& name : listed) {
     if (name.name == shared_dead_letters) {
@@ -192,7 +194,9 @@ void DispatcherReader::add_names(const std::vector<ListedName>& listed, Role rol
     if (!check_name(name.name, name.where, faults_) && name.name.empty()) continue;
     const auto id = static_cast<EndpointId>(settings.endpoints.size());
     const auto [first, is_new] = endpoints.emplace(name.name, id);
-    if (!is_new) {
+    const bool joins = !is_new && settings.endpoints[first->second].dispatcher != index_ &&
+                       settings.endpoints[first->second].role != role && !settings.endpoints[first->second].joint;
+    if (!is_new && !joins) {
       report_second_listing(name, role, settings, first->second);
       if (settings.endpoints[first->second].dispatcher == index_) continue;
     }
@@ -203,6 +207,10 @@ void DispatcherReader::add_names(const std::vector<ListedName>& listed, Role rol
     names.names.push_back(name.name);
     names.ids.emplace(name.name, id);
     settings.endpoints.push_back({.name = name.name, .role = role, .dispatcher = index_});
+    if (!joins) continue;
+    settings.endpoints[id].joint = first->second;
+    settings.endpoints[first->second].joint = id;
+    joints.push_back({id, name.where});
   }
 }
 
@@ -210,9 +218,14 @@ void DispatcherReader::report_second_listing(const ListedName& listed, Role role
                                              EndpointId first) {
   const EndpointSettings& other = settings.endpoints[first];
   if (other.dispatcher != index_) {
-    faults_.fault(listed.where, in_quotes(listed.name) +
-                                    " is an endpoint of another dispatcher too, and this version does not chain "
-                                    "dispatchers yet: give each its own names");
+    faults_.fault(
+        listed.where,
+        in_quotes(listed.name) + (other.joint ? " joins two other dispatchers already: a name can join two, no more"
+                                  : other.role == Role::transport
+                                      ? " is a transport of another dispatcher too: only what one exposes and the "
+                                        "other has for a transport joins the two"
+                                      : " is an application of another dispatcher too: only what one exposes and the "
+                                        "other has for a transport joins the two"));
   } else if (other.role == role) {
     faults_.fault(listed.where, in_quotes(listed.name) + " is listed twice");
   } else {
@@ -270,6 +283,7 @@ DispatcherSettings DispatcherReader::finish(Settings& settings, uint64_t max_use
                                 .reply_tracking = reply_tracking_,
                                 .expire_routing_memory_s = expire_routing_memory_s_};
   if (router_class_ != nullptr) dispatcher.router = router_class_->make(*this);
+  middleware_.make(dispatcher, place(), max_users, *state_);
   if (dispatcher.router != nullptr && !dispatcher.router->uses_transport_name()) {
     for (const auto& [name, transport] : transports_.ids) settings.endpoints[transport].relay = true;
   }
@@ -310,6 +324,7 @@ void DispatcherReader::report_stray_key(const Setting& item) {
     if (router_class_ != nullptr) known.insert(known.end(), router_class_->keys.begin(), router_class_->keys.end());
     if (whole_file_) known.insert(known.end(), file_keys().begin(), file_keys().end());
     known.insert(known.end(), vumi_keys().begin(), vumi_keys().end());
+    known.insert(known.end(), middleware_.names().begin(), middleware_.names().end());
     faults_.unknown_name(item.key_position, std::move(text), item.key, known);
   }
 }

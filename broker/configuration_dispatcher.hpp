@@ -1,4 +1,4 @@
-// One dispatcher of the configuration: its names, its settings, its router.
+// One dispatcher of the configuration: its names, its settings, its router, its middleware.
 //
 // It is read in two steps, since the endpoints of all dispatchers must be there before the first router is made: a
 // router asks for names, and its configuration may be given by other tables' faults.
@@ -15,7 +15,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "broker/configuration_chains.hpp"
 #include "broker/configuration_faults.hpp"
+#include "broker/configuration_middleware.hpp"
 #include "routers/registry.hpp"
 
 namespace signalbox {
@@ -30,7 +32,8 @@ class DispatcherReader final : public RouterSetup {
                    FaultList& faults);
 
   // Reads what every dispatcher has, and adds its endpoints.
-  void read_endpoints(Settings& settings, EndpointsByName& endpoints);
+  // Names that another dispatcher has in the other role become joints; the second listing of each goes to `joints`.
+  void read_endpoints(Settings& settings, EndpointsByName& endpoints, std::vector<ListedJoint>& joints);
   // Adds the dispatcher's own dead-letter endpoint, or takes `shared`.
   void read_dead_letters(Settings& settings, EndpointsByName& endpoints, EndpointId shared);
   // Makes the router, reports the keys that nobody reads, and hands the dispatcher over.
@@ -77,7 +80,8 @@ class DispatcherReader final : public RouterSetup {
   void read_expiry();
   ListedNames list_names();
   std::vector<ListedName> read_names(const Setting* list, std::string_view what);
-  void add_names(const std::vector<ListedName>& listed, Role role, Settings& settings, EndpointsByName& endpoints);
+  void add_names(const std::vector<ListedName>& listed, Role role, Settings& settings, EndpointsByName& endpoints,
+                 std::vector<ListedJoint>& joints);
   void report_second_listing(const ListedName& listed, Role role, const Settings& settings, EndpointId first);
   void read_relays(Settings& settings);
   void report_stray_keys();
@@ -90,6 +94,7 @@ class DispatcherReader final : public RouterSetup {
   FaultList& faults_;
   const Settings* settings_ = nullptr;
 
+  MiddlewareReader middleware_;
   const RouterClass* router_class_ = nullptr;  // null: missing, or unknown
   std::string name_;
   Names transports_;

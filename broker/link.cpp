@@ -281,8 +281,8 @@ void Link::State::send_body(Run run) {
 }
 
 Link::Link(const LinkSettings& settings, void* context) : state_(std::make_unique<State>()) {
+  if (settings.endpoints.empty()) return;
   state_->open(context, settings.max_batch_bytes);
-  if (settings.endpoints.empty()) throw LinkError("there is no endpoint to listen at");
   for (const std::string& endpoint : settings.endpoints) bind(endpoint);
 }
 
@@ -381,12 +381,29 @@ Output::Result Link::send(ConnectionId to, Bytes header, Run body) {
   return Result::sent;
 }
 
-bool Link::wait(uint64_t timeout_ms, int other_fd) {
-  SIGNALBOX_ASSERT(state_->socket.handle() != nullptr, "a closed link has nothing to wait for");
+bool Link::wait(uint64_t timeout_ms, int other_fd, int wake_fd) {
   // Never for room to send: a ROUTER says that it has some as soon as any one peer has, so that would spin.
-  zmq_pollitem_t items[] = {{state_->socket.handle(), 0, ZMQ_POLLIN, 0}, {nullptr, other_fd, ZMQ_POLLIN, 0}};
-  zmq_poll(items, other_fd < 0 ? 1 : 2, static_cast<long>(timeout_ms));
-  return items[1].revents != 0;
+  zmq_pollitem_t items[3] = {};
+  int count = 0;
+  if (other_fd >= 0) items[count++] = {nullptr, other_fd, ZMQ_POLLIN, 0};
+  if (wake_fd >= 0) items[count++] = {nullptr, wake_fd, ZMQ_POLLIN, 0};
+  if (state_->socket.handle() != nullptr) items[count++] = {state_->socket.handle(), 0, ZMQ_POLLIN, 0};
+  zmq_poll(items, count, static_cast<long>(timeout_ms));
+  return other_fd >= 0 && items[0].revents != 0;
+}
+
+bool Link::has_input() {
+  if (state_->socket.handle() == nullptr) return false;
+  int events = 0;
+  size_t size = sizeof events;
+  return zmq_getsockopt(state_->socket.handle(), ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN) != 0;
+}
+
+int Link::fd() const {
+  int fd = -1;
+  size_t size = sizeof fd;
+  if (state_->socket.handle() != nullptr) zmq_getsockopt(state_->socket.handle(), ZMQ_FD, &fd, &size);
+  return fd;
 }
 
 bool Link::take_blocked() {

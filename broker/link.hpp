@@ -34,7 +34,7 @@ class LinkError : public std::runtime_error {
 };
 
 struct LinkSettings {
-  std::vector<std::string> endpoints;  // tcp://, ipc:// or inproc://
+  std::vector<std::string> endpoints;  // tcp://, ipc:// or inproc://; none: there is no socket, and nobody comes
   uint64_t max_batch_bytes = limits::max_batch_bytes;
 };
 
@@ -79,8 +79,15 @@ class Link final : public Output {
 
   Result send(ConnectionId to, Bytes header, Run body) override;
 
-  // Waits until a message is at hand or `other_fd` (-1: none) is readable, at most `timeout_ms`. True: `other_fd` is.
-  bool wait(uint64_t timeout_ms, int other_fd);
+  // Waits until a message is at hand or one of the descriptors (-1: none) is readable, at most `timeout_ms`. True:
+  // `other_fd` is.
+  bool wait(uint64_t timeout_ms, int other_fd, int wake_fd = -1);
+
+  // For a loop that waits by itself. A message is at hand; also reads what libzmq has been told meanwhile, so that fd()
+  // is readable from then on when there is news.
+  [[nodiscard]] bool has_input();
+  // Readable when there may be a message; -1 where there is no socket. See has_input().
+  int fd() const;
 
   // A send has found no room since this was asked last.
   [[nodiscard]] bool take_blocked();

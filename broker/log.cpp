@@ -14,23 +14,29 @@ namespace {
 
 std::string_view to_string(Log::Level level) {
   switch (level) {
+    case Log::Level::debug:
+      return "debug";
     case Log::Level::info:
       return "info";
     case Log::Level::warning:
       return "warning";
     case Log::Level::error:
       return "error";
+    case Log::Level::critical:
+      return "critical";
   }
   return "";
 }
 
 std::string_view colour_of(Log::Level level) {
   switch (level) {
+    case Log::Level::debug:
     case Log::Level::info:
       return "\x1b[32m";
     case Log::Level::warning:
       return "\x1b[33m";
     case Log::Level::error:
+    case Log::Level::critical:
       return "\x1b[31m";
   }
   return "";
@@ -78,7 +84,7 @@ std::string utc_text(int64_t wall_us) {
 Log::Log(std::FILE* stream)
     : stream_(stream), colour_(isatty(fileno(stream)) == 1 && std::getenv("NO_COLOR") == nullptr) {}
 
-void Log::write(Level level, std::string_view event, std::initializer_list<LogField> fields) {
+void Log::write(Level level, std::string_view event, const LogField* fields, size_t count) {
   std::string line = utc_text(read_clock().wall_us);
   line += ' ';
   if (colour_) line += colour_of(level);
@@ -86,11 +92,11 @@ void Log::write(Level level, std::string_view event, std::initializer_list<LogFi
   if (colour_) line += "\x1b[0m";
   line += ' ';
   line += event;
-  for (const LogField& field : fields) {
+  for (size_t i = 0; i < count; ++i) {
     line += ' ';
-    line += field.key;
+    line += fields[i].key;
     line += '=';
-    append_value(line, field.value);
+    append_value(line, fields[i].value);
   }
   line += '\n';
   std::fwrite(line.data(), 1, line.size(), stream_);

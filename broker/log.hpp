@@ -9,6 +9,8 @@
 // Tested by tests/broker/log_test.cpp.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <initializer_list>
 #include <string>
@@ -26,12 +28,15 @@ struct LogField {
 
 class Log {
  public:
-  enum class Level : uint8_t { info, warning, error };
+  enum class Level : uint8_t { debug, info, warning, error, critical };
 
   // `stream` must outlive the log.
   explicit Log(std::FILE* stream);
 
-  void write(Level level, std::string_view event, std::initializer_list<LogField> fields = {});
+  void write(Level level, std::string_view event, std::initializer_list<LogField> fields = {}) {
+    write(level, event, fields.begin(), fields.size());
+  }
+  void write(Level level, std::string_view event, const LogField* fields, size_t count);
   void info(std::string_view event, std::initializer_list<LogField> fields = {}) { write(Level::info, event, fields); }
   void warn(std::string_view event, std::initializer_list<LogField> fields = {}) {
     write(Level::warning, event, fields);

@@ -18,10 +18,30 @@ function(signalbox_target name)
 endfunction()
 
 # A library of this project: `signalbox_library(protocol header.cpp …)` makes signalbox_protocol, also known as
-# signalbox::protocol.
+# signalbox::protocol, which is its name in an installation too (cmake/install.cmake).
+#
+# What it is built with and its users need not have (headers alone) is linked as $<BUILD_INTERFACE:msgpackc-cxx>.
 function(signalbox_library folder)
   add_library(signalbox_${folder} STATIC ${ARGN})
   add_library(signalbox::${folder} ALIAS signalbox_${folder})
+  set_target_properties(signalbox_${folder} PROPERTIES EXPORT_NAME ${folder})
   target_include_directories(signalbox_${folder} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+  target_compile_features(signalbox_${folder} PUBLIC cxx_std_20)
   signalbox_target(signalbox_${folder})
+endfunction()
+
+# A library from outside that whoever links signalbox_<folder> has to link too:
+# `signalbox_requires(core xxhash BUILT_WITH PkgConfig::XXHASH MODULE libxxhash PACKAGE libxxhash-dev)` links the target
+# BUILT_WITH here. In an installation libxxhash stands in for it, which the CMake package looks up itself; MODULE is
+# its name in pkg-config and PACKAGE in Debian. The installed files name no target that only this build knows.
+function(signalbox_requires folder library)
+  cmake_parse_arguments(PARSE_ARGV 2 required "" "BUILT_WITH;MODULE;PACKAGE" "")
+  target_link_libraries(
+    signalbox_${folder}
+    PRIVATE $<BUILD_INTERFACE:${required_BUILT_WITH}>
+    INTERFACE $<INSTALL_INTERFACE:signalbox::${library}>)
+  foreach(property LIBRARIES=${library} MODULES=${required_MODULE} PACKAGES=${required_PACKAGE})
+    string(REGEX MATCH "^(.*)=(.*)$" property "${property}")
+    set_property(TARGET signalbox_${folder} APPEND PROPERTY SIGNALBOX_${CMAKE_MATCH_1} ${CMAKE_MATCH_2})
+  endforeach()
 endfunction()

@@ -68,13 +68,15 @@ class ContentKeywordRouter final : public Router {
   void event(const Incoming& incoming, Decision& decision) override {
     if (follow_event(incoming, decision)) return;
     const auto name = memory_.of(incoming);
-    const auto application = name ? applications_.find(*name) : applications_.end();
+    const auto application = name ? applications_.find(name->text) : applications_.end();
     if (application != applications_.end()) {
-      if (Trail* trail = decision.trail()) trail->note("the message carried transport_name " + in_quotes(*name));
+      if (Trail* trail = decision.trail()) trail->note("the message carried transport_name " + in_quotes(name->text));
       decision.deliver(application->second);
     } else if (name) {
-      decision.refuse(RefusalCode::no_route, "the message that the event is about carried transport_name " +
-                                                 in_quotes(*name) + ", which is no exposed name");
+      decision.refuse(RefusalCode::no_route, name->has_text
+                                                 ? "the message that the event is about carried transport_name " +
+                                                       in_quotes(name->text) + ", which is no exposed name"
+                                                 : "the message that the event is about carried no transport_name");
     } else {
       decision.refuse(RefusalCode::no_route, "the message that the event is about is not remembered");
     }
@@ -93,7 +95,7 @@ class ContentKeywordRouter final : public Router {
   }
 
   void taken(const Incoming& incoming) override {
-    if (incoming.direction == Direction::outbound) memory_.remember(incoming, incoming.transport_name);
+    if (incoming.direction == Direction::outbound) memory_.remember(incoming, Field::transport_name);
   }
 
   std::vector<Route> routes() const override { return routes_; }

@@ -38,7 +38,7 @@ class FromAddressRouter final : public Router {
   }
 
   void inbound(const Incoming& incoming, Decision& decision) override {
-    by_address(incoming.message.has(Field::to_addr), incoming.message.text(Field::to_addr), decision);
+    by_address(Field::to_addr, incoming.message.has(Field::to_addr), incoming.message.text(Field::to_addr), decision);
   }
 
   void event(const Incoming& incoming, Decision& decision) override {
@@ -48,7 +48,7 @@ class FromAddressRouter final : public Router {
       decision.refuse(RefusalCode::no_route, "the message that the event is about is not remembered");
       return;
     }
-    by_address(true, *address, decision);
+    by_address(Field::from_addr, address->has_text, address->text, decision);
   }
 
   void outbound(const Incoming&, Decision& decision) override {
@@ -57,7 +57,7 @@ class FromAddressRouter final : public Router {
   }
 
   void taken(const Incoming& incoming) override {
-    if (incoming.direction == Direction::outbound) memory_.remember(incoming, incoming.message.text(Field::from_addr));
+    if (incoming.direction == Direction::outbound) memory_.remember(incoming, Field::from_addr);
   }
 
   std::vector<Route> routes() const override { return routes_; }
@@ -94,7 +94,8 @@ class FromAddressRouter final : public Router {
     routes_.push_back({"inbound", "any", "to_addr contains " + in_quotes(expression->text), id->text, ""});
   }
 
-  void by_address(bool has_address, std::string_view address, Decision& decision) {
+  // `field` is where the address stood.
+  void by_address(Field field, bool has_address, std::string_view address, Decision& decision) {
     if (has_address) {
       const std::vector<int>& matching = patterns_.matching(address);
       note(decision, address, matching);
@@ -104,8 +105,8 @@ class FromAddressRouter final : public Router {
     if (defaults_.empty()) {
       decision.refuse(RefusalCode::no_route, has_address ? "no destination's expression is found in " +
                                                                in_quotes(address) + ", and none is marked default"
-                                                         : "the message has no to_addr, and no destination is marked "
-                                                           "default");
+                                                         : "the message has no " + std::string(to_string(field)) +
+                                                               ", and no destination is marked default");
       return;
     }
     if (Trail* trail = decision.trail()) trail->note("destinations marked default take what no expression finds");

@@ -1,12 +1,12 @@
 // Keyword rules by hash, so that ten thousand cost what ten cost.
 //
 // A rule asks for a keyword, and may ask for an exact to_addr and for the beginning of from_addr. All three become one
-// key; a message is looked up once for each form that rules of this table have: with or without its to_addr, with none
-// or with each length of prefix that occurs. Rules have few lengths of prefix, so these are few look-ups, however many
-// rules there are.
+// key in a table for each form that rules have: with or without to_addr, with none or with each length of prefix that
+// occurs. A message is looked up once in each. Rules have few lengths of prefix, so these are few look-ups, however
+// many rules there are.
 //
 // Thread: one; constant once filled. Owns: the keys. Bounds: as large as the configuration.
-// Tested by the cases of ContentKeywordRouter, and its naive twin.
+// Tested by keyword_rules_test.cpp, the cases of ContentKeywordRouter, and its naive twin.
 #pragma once
 
 #include <cstdint>
@@ -35,18 +35,18 @@ class KeywordRules {
                                        std::optional<std::string_view> from_addr);
 
  private:
-  // A form in which rules ask: does it look at to_addr, and at how many bytes of from_addr.
+  // The rules of one form: do they look at to_addr, and at how many bytes of from_addr.
   struct Form {
     bool has_to_addr = false;
     bool has_prefix = false;
     size_t prefix_bytes = 0;
-    bool operator==(const Form&) const = default;
+    TextMap<std::vector<uint32_t>> rules;
   };
 
+  Form& form_of(const KeywordRule& rule);
   std::string_view key(std::string_view keyword, const Form& form, std::string_view to_addr, std::string_view prefix);
 
   std::vector<Form> forms_;
-  TextMap<std::vector<uint32_t>> rules_;
   uint32_t count_ = 0;
   std::string key_;
   std::vector<uint32_t> fitting_;

@@ -47,8 +47,8 @@ class LoadBalancingRouter final : public Router {
     if (!affinity_) return;
     decision.edit({.operation = Edit::Operation::push,
                    .path = list_path,
-                   .value = incoming.transport ? Bytes(transport_names_[*incoming.transport])
-                                               : decision.text(incoming.transport_name)});
+                   .value = incoming.transport == incoming.sender ? Bytes(transport_names_[incoming.sender])
+                                                                  : decision.text(incoming.transport_name)});
   }
 
   void event(const Incoming& incoming, Decision& decision) override {

@@ -13,6 +13,8 @@ void OutboundByName::read(RouterSetup& setup) {
     const EndpointId transport = *setup.transport(name);
     by_transport_.resize(std::max<size_t>(by_transport_.size(), transport + 1));
     by_transport_[transport] = transport;
+    names_.resize(by_transport_.size());
+    names_[transport] = name;
   }
   const Setting* mappings = setup.find("transport_mappings");
   if (!is_table(setup, mappings, "transport_mappings")) return;
@@ -29,11 +31,12 @@ void OutboundByName::read(RouterSetup& setup) {
 }
 
 std::optional<EndpointId> OutboundByName::transport_for(const Incoming& incoming) const {
-  if (incoming.transport) return by_transport_[*incoming.transport];
-  if (by_name_.empty()) return std::nullopt;
+  if (incoming.transport && names_[*incoming.transport] == incoming.transport_name) {
+    return by_transport_[*incoming.transport];
+  }
   const auto found = by_name_.find(incoming.transport_name);
-  if (found == by_name_.end()) return std::nullopt;
-  return found->second;
+  if (found != by_name_.end()) return found->second;
+  return incoming.transport;  // the joint that leads to a transport further down, if there is one
 }
 
 void OutboundByName::decide(const Incoming& incoming, Decision& decision) const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "routers/router.hpp"
@@ -29,6 +30,7 @@ class OutboundByName {
   std::optional<EndpointId> transport_for(const Incoming& incoming) const;
 
   std::vector<EndpointId> by_transport_;  // by transport's endpoint: itself, or what it is mapped to
+  std::vector<std::string> names_;        // by the same
   TextMap<EndpointId> by_name_;           // by a name that is no transport
 };
 

@@ -29,20 +29,23 @@ re2::RE2::Options options_for(int64_t memory_bytes) {
 }  // namespace
 
 struct Patterns::State {
-  explicit State(re2::RE2::Anchor anchored_at) : anchor(anchored_at) {}
+  State(re2::RE2::Anchor anchored_at, std::optional<int64_t> memory_bytes)
+      : anchor(anchored_at), set_memory_bytes(memory_bytes) {}
 
   bool matches(size_t i, re2::StringPiece text) const {
     return singles[i]->Match(text, 0, text.size(), anchor, nullptr, 0);
   }
 
   const re2::RE2::Anchor anchor;
+  const std::optional<int64_t> set_memory_bytes;
   std::vector<std::unique_ptr<re2::RE2>> singles;
   std::unique_ptr<re2::RE2::Set> set;  // null: they are few, or no set could be built
   std::vector<int> found;
 };
 
-Patterns::Patterns(Match match)
-    : state_(std::make_unique<State>(match == Match::at_start ? re2::RE2::ANCHOR_START : re2::RE2::UNANCHORED)) {}
+Patterns::Patterns(Match match, std::optional<int64_t> set_memory_bytes)
+    : state_(std::make_unique<State>(match == Match::at_start ? re2::RE2::ANCHOR_START : re2::RE2::UNANCHORED,
+                                     set_memory_bytes)) {}
 Patterns::~Patterns() = default;
 Patterns::Patterns(Patterns&&) noexcept = default;
 Patterns& Patterns::operator=(Patterns&&) noexcept = default;
@@ -58,8 +61,8 @@ std::string Patterns::add(std::string_view expression) {
 void Patterns::prepare() {
   const size_t count = state_->singles.size();
   if (count <= singles_max) return;
-  const auto memory_bytes = pattern_memory_bytes + static_cast<int64_t>(count) * set_memory_bytes_each;
-  auto set = std::make_unique<re2::RE2::Set>(options_for(memory_bytes), state_->anchor);
+  const int64_t scaled = pattern_memory_bytes + static_cast<int64_t>(count) * set_memory_bytes_each;
+  auto set = std::make_unique<re2::RE2::Set>(options_for(state_->set_memory_bytes.value_or(scaled)), state_->anchor);
   for (const auto& single : state_->singles) {
     if (set->Add(single->pattern(), nullptr) < 0) return;
   }
@@ -68,6 +71,10 @@ void Patterns::prepare() {
 
 size_t Patterns::size() const {
   return state_->singles.size();
+}
+
+bool Patterns::has_set() const {
+  return state_->set != nullptr;
 }
 
 const std::vector<int>& Patterns::matching(std::string_view text) {

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +23,8 @@ class Patterns {
  public:
   enum class Match { at_start, anywhere };
 
-  explicit Patterns(Match match);
+  // `set_memory_bytes` stands in for the budget that is scaled to their number, for tests of what happens without.
+  explicit Patterns(Match match, std::optional<int64_t> set_memory_bytes = std::nullopt);
   ~Patterns();
   Patterns(Patterns&&) noexcept;
   Patterns& operator=(Patterns&&) noexcept;
@@ -36,6 +39,9 @@ class Patterns {
   const std::vector<int>& matching(std::string_view text);
   // The first that matches; -1: none.
   int first(std::string_view text);
+
+  // They are in one set; else they are few, or memory did not suffice to build it.
+  bool has_set() const;
 
  private:
   struct State;

@@ -68,13 +68,14 @@ class RedirectRouter final : public Router {
     }
   }
 
-  // The names here are those that messages carry: applications', since that is what inbound was rewritten to.
+  // The names here are those that messages carry: applications', since that is what inbound was rewritten to. Where
+  // there are relays, messages may carry names that are in no list.
   void read_outbound(RouterSetup& setup, const Setting& table) {
     for (const Setting& entry : table.items) {
       const auto transport = read_endpoint(setup, entry, Role::transport);
       if (entry.key.empty()) {
         setup.fault(entry.key_position, "a name must not be empty");
-      } else if (setup.application(entry.key)) {
+      } else if (setup.application(entry.key) || (setup.has_relays() && !setup.transport(entry.key))) {
         if (transport) transport_for_.emplace(entry.key, *transport);
       } else if (setup.transport(entry.key)) {
         setup.fault(entry.key_position, in_quotes(entry.key) + " is a transport; an application is needed here");

@@ -1,4 +1,5 @@
-// Which router_class names which router. The built-in ones are there from the start; an embedding program adds its own.
+// Which router_class names which router, and which class which middleware. The built-in ones are there from the start;
+// an embedding program adds its own.
 //
 // Thread: one, while starting up. Tested by registry_test.cpp.
 #pragma once
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "routers/middleware_registry.hpp"
 #include "routers/router.hpp"
 
 namespace signalbox {
@@ -25,8 +27,12 @@ class RouterRegistry {
   // The routers that read this dispatcher key, by name.
   std::vector<std::string> readers_of(std::string_view key) const;
 
+  MiddlewareRegistry& middleware() { return middleware_; }
+  const MiddlewareRegistry& middleware() const { return middleware_; }
+
  private:
   std::vector<RouterClass> classes_;
+  MiddlewareRegistry middleware_;
 };
 
 }  // namespace signalbox

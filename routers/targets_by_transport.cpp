@@ -25,20 +25,20 @@ bool is_mentioned(RouterSetup& setup, const std::string& transport) {
 }
 
 // A relay may well carry nothing under its own name, so it is not missed.
-void warn_of_silent_transports(RouterSetup& setup) {
+void warn_of_silent_transports(RouterSetup& setup, std::string_view what) {
   const Setting* listed = setup.find("transport_names");
   if (listed == nullptr) return;
   for (const Setting& item : listed->items) {
     if (setup.transport(item.text) && !is_mentioned(setup, item.text) && !is_relay(setup, item.text)) {
-      setup.warn(item.position, "routing_mappings has no entry for " + in_quotes(item.text) +
-                                    ": what comes from there will be refused, no_route");
+      setup.warn(item.position, "routing_mappings has no entry for " + in_quotes(item.text) + ": " +
+                                    std::string(what) + " will be refused, no_route");
     }
   }
 }
 
 }  // namespace
 
-void TargetsByTransport::read(RouterSetup& setup, const Setting* mappings, Role targets) {
+void TargetsByTransport::read(RouterSetup& setup, const Setting* mappings, Role targets, std::string_view what) {
   for (const std::string& name : setup.transports()) {
     by_transport_.resize(std::max<size_t>(by_transport_.size(), *setup.transport(name) + 1));
   }
@@ -52,7 +52,7 @@ void TargetsByTransport::read(RouterSetup& setup, const Setting* mappings, Role 
       by_name_.emplace(entry.key, std::move(endpoints));
     }
   }
-  warn_of_silent_transports(setup);
+  warn_of_silent_transports(setup, what);
 }
 
 const std::vector<EndpointId>* TargetsByTransport::find(const Incoming& incoming) const {

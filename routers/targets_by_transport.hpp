@@ -19,8 +19,9 @@ namespace signalbox {
 class TargetsByTransport {
  public:
   // Takes {transport: target or targets}, targets being endpoints of role `targets`. Faults go to `setup`. `mappings`
-  // may be null or no table: then there are no rules. Transports that are listed and have no rule get a warning.
-  void read(RouterSetup& setup, const Setting* mappings, Role targets);
+  // may be null or no table: then there are no rules. Transports that are listed and have no rule get a warning, which
+  // says that `what` will be refused.
+  void read(RouterSetup& setup, const Setting* mappings, Role targets, std::string_view what = "what comes from there");
 
   // The targets for the message's transport, in order; null where there is no rule for it.
   const std::vector<EndpointId>* find(const Incoming& incoming) const;

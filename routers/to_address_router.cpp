@@ -57,7 +57,7 @@ class ToAddressRouter final : public Router {
   }
 
   void inbound(const Incoming& incoming, Decision& decision) override {
-    by_address(incoming.message.has(Field::to_addr), incoming.message.text(Field::to_addr), decision);
+    by_address(Field::to_addr, incoming.message.has(Field::to_addr), incoming.message.text(Field::to_addr), decision);
   }
 
   void event(const Incoming& incoming, Decision& decision) override {
@@ -67,7 +67,7 @@ class ToAddressRouter final : public Router {
       decision.refuse(RefusalCode::no_route, "the message that the event is about is not remembered");
       return;
     }
-    by_address(true, *address, decision);
+    by_address(Field::from_addr, address->has_text, address->text, decision);
   }
 
   void outbound(const Incoming& incoming, Decision& decision) override {
@@ -85,7 +85,7 @@ class ToAddressRouter final : public Router {
   }
 
   void taken(const Incoming& incoming) override {
-    if (incoming.direction == Direction::outbound) memory_.remember(incoming, incoming.message.text(Field::from_addr));
+    if (incoming.direction == Direction::outbound) memory_.remember(incoming, Field::from_addr);
   }
 
   std::vector<Route> routes() const override { return routes_; }
@@ -107,7 +107,8 @@ class ToAddressRouter final : public Router {
     routes_.push_back({"inbound", "any", "to_addr matches " + in_quotes(pattern->text), application, ""});
   }
 
-  void by_address(bool has_address, std::string_view address, Decision& decision) {
+  // `field` is where the address stood.
+  void by_address(Field field, bool has_address, std::string_view address, Decision& decision) {
     const int first = has_address ? patterns_.first(address) : -1;
     note(decision, has_address, address, first);
     if (first >= 0) {
@@ -117,7 +118,8 @@ class ToAddressRouter final : public Router {
     } else {
       decision.refuse(RefusalCode::no_route, has_address ? "no pattern of to_address_mappings matches " +
                                                                in_quotes(address) + ", and there is no default_app"
-                                                         : "the message has no to_addr, and there is no default_app");
+                                                         : "the message has no " + std::string(to_string(field)) +
+                                                               ", and there is no default_app");
     }
   }
 

@@ -31,7 +31,11 @@ class UserGroupingRouter final : public Router {
     const Setting* name = setup.require("dispatcher_name");
     if (is_text(setup, name, "dispatcher_name")) open_tables(setup, name->text);
     const Setting* routing = find_routing_mappings(setup, false);
-    if (routing != nullptr) events_.read(setup, routing, Role::application);
+    if (routing != nullptr) {
+      events_.read(setup, routing, Role::application,
+                   setup.reply_tracking() ? "an event from there whose message is not remembered"
+                                          : "an event from there");
+    }
     has_events_ = routing != nullptr;
     transports_.read(setup);
     add_routes(setup, routing);

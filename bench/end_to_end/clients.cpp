@@ -1,10 +1,6 @@
 #include "bench/end_to_end/clients.hpp"
 
-#include <time.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -13,6 +9,8 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "bench/end_to_end/conversation.hpp"
+#include "bench/end_to_end/worker_clients.hpp"
 #include "bench/messages.hpp"
 #include "protocol/header.hpp"
 #include "protocol/message_view.hpp"
@@ -22,30 +20,6 @@ namespace {
 
 constexpr int high_water_mark = 1000;
 constexpr int patience_ms = 30'000;  // silence for as long as this is a fault
-
-uint64_t now_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
-
-void wait_until(uint64_t monotonic_ns) {
-  timespec time{};
-  time.tv_sec = static_cast<time_t>(monotonic_ns / 1'000'000'000);
-  time.tv_nsec = static_cast<long>(monotonic_ns % 1'000'000'000);
-  while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nullptr) == EINTR) continue;
-}
-
-void say(const std::string& line) {
-  std::fprintf(stdout, "%s\n", line.c_str());
-  std::fflush(stdout);
-}
-
-// Waits for the next line of whoever started us: "go", and "end" once our CPU time has been read.
-void wait_for_word() {
-  char line[16];
-  if (std::fgets(line, sizeof line, stdin) == nullptr) throw std::runtime_error("nobody told us to go on");
-}
 
 // One socket, set up alike on both sides of the comparison.
 class Socket {
@@ -291,18 +265,9 @@ void produce(AnyProducer& producer, const ClientOptions& options) {
     }
   }
   producer.wait_for_confirmations();
-  char line[96];
-  std::snprintf(line, sizeof line, "sent first_ns=%" PRIu64 " late_us=%.1f", first_ns,
-                static_cast<double>(latest_ns) / 1000);
-  say(line);
+  report_sent(first_ns, latest_ns);
   wait_for_word();
   producer.leave();
-}
-
-void report_done(Checker& checker, uint64_t last_ns, uint64_t turns) {
-  char line[96];
-  std::snprintf(line, sizeof line, "done last_ns=%" PRIu64 " turns=%" PRIu64, last_ns, turns);
-  say(line + checker.latencies());
 }
 
 int consume(const ClientOptions& options) {
@@ -334,7 +299,7 @@ int consume(const ClientOptions& options) {
     if (!std::exchange(warm, checker.received() >= options.warm_up) && warm) say("warm");
   }
   const uint64_t last_ns = now_ns();
-  report_done(checker, last_ns, turns);
+  report_done(last_ns, turns, checker.latencies());
   wait_for_word();
   worker.leave();
   return EXIT_SUCCESS;
@@ -353,7 +318,7 @@ int consume_plain(const ClientOptions& options) {
     if (checker.received() == options.warm_up) say("warm");
   }
   const uint64_t last_ns = now_ns();
-  report_done(checker, last_ns, checker.received());
+  report_done(last_ns, checker.received(), checker.latencies());
   wait_for_word();
   return EXIT_SUCCESS;
 }
@@ -361,6 +326,7 @@ int consume_plain(const ClientOptions& options) {
 }  // namespace
 
 int run_producer(const ClientOptions& options) {
+  if (options.via == Via::worker_library) return run_worker_producer(options);
   if (options.via == Via::signalbox) {
     Producer producer(options);
     produce(producer, options);
@@ -372,6 +338,7 @@ int run_producer(const ClientOptions& options) {
 }
 
 int run_consumer(const ClientOptions& options) {
+  if (options.via == Via::worker_library) return run_worker_consumer(options);
   return options.via == Via::signalbox ? consume(options) : consume_plain(options);
 }
 

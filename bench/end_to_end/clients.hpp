@@ -1,7 +1,8 @@
 // The processes of an end-to-end run, besides the broker: a producer, a consumer, and zmq_proxy to compare with.
 //
 // They pass bytes: the producer copies a template and writes a number over it, the consumer finds where each message
-// ends and compares its number with the one expected. What is measured is thus the broker, not a client library.
+// ends and compares its number with the one expected. What is measured is thus the broker, not a client library; the
+// third way, by the worker library, is in worker_clients.hpp.
 //
 // Each is a process of its own, and speaks with the one that started it in lines:
 //   proxy     out: "ready" (bound)
@@ -19,7 +20,16 @@
 
 namespace signalbox::bench {
 
-enum class Via : uint8_t { signalbox, proxy };
+enum class Via : uint8_t {
+  signalbox,       // clients that pass bytes
+  worker_library,  // clients that make and read messages (worker_clients.hpp)
+  proxy,
+};
+
+// As on the command line.
+inline const char* to_string(Via via) {
+  return via == Via::signalbox ? "signalbox" : via == Via::worker_library ? "worker-library" : "proxy";
+}
 
 struct ClientOptions {
   Via via = Via::signalbox;

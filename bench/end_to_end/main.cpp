@@ -28,7 +28,11 @@ namespace {
 using namespace signalbox::bench;
 
 void add_client_options(CLI::App& command, ClientOptions& options) {
-  static const std::map<std::string, Via> ways{{"signalbox", Via::signalbox}, {"proxy", Via::proxy}};
+  static const std::map<std::string, Via> ways = [] {
+    std::map<std::string, Via> all;
+    for (const Via via : {Via::signalbox, Via::worker_library, Via::proxy}) all[to_string(via)] = via;
+    return all;
+  }();
   command.add_option("--via", options.via)->transform(CLI::CheckedTransformer(ways));
   command.add_option("--endpoint", options.endpoint)->required();
   command.add_option("--size", options.message_bytes);

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
-#include <utility>
+#include <vector>
 
 #include "bench/end_to_end/process.hpp"
 #include "bench/messages.hpp"
@@ -53,7 +53,7 @@ class Files {
 std::vector<std::string> client(const Machinery& machinery, const std::string& role, Via via, uint16_t port,
                                 const Workload& workload) {
   return {machinery.self,  role,
-          "--via",         via == Via::signalbox ? "signalbox" : "proxy",
+          "--via",         to_string(via),
           "--endpoint",    "tcp://127.0.0.1:" + std::to_string(port),
           "--size",        std::to_string(workload.message_bytes),
           "--warm-up",     std::to_string(workload.warm_up),
@@ -108,12 +108,12 @@ RunResult measure(const Machinery& machinery, Via via, const Workload& workload,
   return result;
 }
 
-RunResult run_signalbox(const Machinery& machinery, const Workload& workload) {
+RunResult run_signalbox(const Machinery& machinery, Via via, const Workload& workload) {
   const uint16_t port = free_port();
   const Files files(port);
   Process broker({machinery.broker, "serve", files.configuration()}, files.log());
   try {
-    const RunResult result = measure(machinery, Via::signalbox, workload, broker, port, port);
+    const RunResult result = measure(machinery, via, workload, broker, port, port);
     broker.signal(SIGTERM);
     if (broker.wait(start_deadline_ms) != 0) throw std::runtime_error("the broker did not end well");
     return result;
@@ -134,24 +134,30 @@ RunResult run_zmq_proxy(const Machinery& machinery, const Workload& workload) {
 }  // namespace
 
 RunResult run_once(const Machinery& machinery, Via via, const Workload& workload) {
-  return via == Via::signalbox ? run_signalbox(machinery, workload) : run_zmq_proxy(machinery, workload);
+  return via == Via::proxy ? run_zmq_proxy(machinery, workload) : run_signalbox(machinery, via, workload);
 }
 
 Comparison compare(const Machinery& machinery, Workload workload, int runs, double seconds) {
-  Workload for_signalbox = workload;
-  Workload for_proxy = workload;
-  if (workload.rate == 0) {
-    for (auto [via, sized] : {std::pair(Via::signalbox, &for_signalbox), std::pair(Via::proxy, &for_proxy)}) {
-      sized->count = 500'000;
-      sized->count = static_cast<uint64_t>(seconds * run_once(machinery, via, *sized).messages_per_second);
-    }
-  }
   Comparison comparison;
   comparison.workload = workload;
-  for (int i = 0; i < runs; ++i) {
-    comparison.signalbox.push_back(run_once(machinery, Via::signalbox, for_signalbox));
-    comparison.proxy.push_back(run_once(machinery, Via::proxy, for_proxy));
+  struct Side {
+    Via via;
+    std::vector<RunResult>* results;
+    Workload workload;
+  };
+  std::vector<Side> sides{{Via::signalbox, &comparison.signalbox, workload}};
+  const bool by_messages = workload.rate == 0 && workload.message_bytes == vumi_message_bytes;
+  if (by_messages) sides.push_back({Via::worker_library, &comparison.worker_library, workload});
+  sides.push_back({Via::proxy, &comparison.proxy, workload});
+  if (workload.rate == 0) {
+    for (Side& side : sides) {
+      side.workload.count = 500'000;
+      const double speed = run_once(machinery, side.via, side.workload).messages_per_second;
+      side.workload.count = static_cast<uint64_t>(seconds * speed);
+    }
   }
+  for (int i = 0; i < runs; ++i)
+    for (const Side& side : sides) side.results->push_back(run_once(machinery, side.via, side.workload));
   return comparison;
 }
 

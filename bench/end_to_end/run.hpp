@@ -1,9 +1,9 @@
 // One run end to end, and the series of runs that a comparison is made of.
 //
 // A run starts fresh processes: the broker (the real program) or zmq_proxy between a producer and a consumer, all on
-// TCP loopback. A warm-up goes through first; then N messages, timed from the first send to the last receive. Runs of
-// the two alternate, A B A B, so that what disturbs the machine for a while disturbs both; medians are compared, and
-// the ratio of each pair is kept, since neighbours in time share their weather.
+// TCP loopback. A warm-up goes through first; then N messages, timed from the first send to the last receive. Runs
+// alternate, A B C A B C, so that what disturbs the machine for a while disturbs all; medians are compared, and the
+// ratio of neighbours is kept, since neighbours in time share their weather.
 //
 // Thread: one. Errors: exceptions; a run that is not flawless is no measurement.
 #pragma once
@@ -50,10 +50,12 @@ RunResult run_once(const Machinery& machinery, Via via, const Workload& workload
 struct Comparison {
   Workload workload;
   std::vector<RunResult> signalbox;
+  std::vector<RunResult> worker_library;  // empty: not for this workload
   std::vector<RunResult> proxy;
 };
 
-// `runs` pairs. For flat-out workloads `seconds` decides how many messages each side moves, by a short run beforehand.
+// `runs` rounds, one of each. Flat out with 424 bytes the worker library takes part too. For flat-out workloads
+// `seconds` decides how many messages each side moves, by a short run beforehand.
 Comparison compare(const Machinery& machinery, Workload workload, int runs, double seconds);
 
 }  // namespace signalbox::bench

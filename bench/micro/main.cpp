@@ -96,6 +96,12 @@ void print_budgets(const Collector& collector) {
     if (name.starts_with("core/")) allocations = std::max(allocations, figure.allocations);
   if (allocations >= 0)
     print_budget("core: heap allocations for each message, at most", allocations, "0", allocations < 0.0001);
+  double for_a_message = -1;
+  for (const auto& [name, figure] : collector.figures())
+    if (name.starts_with("message_") && !name.ends_with("_msgpack"))
+      for_a_message = std::max(for_a_message, figure.allocations);
+  if (for_a_message >= 0)
+    print_budget("message type: heap allocations for each message, at most", for_a_message, "2", for_a_message <= 2);
   const double few = collector.nanoseconds("growth/20/0/10");
   for (const auto& [name, what] :
        {std::pair("growth/10000/0/10", "core: 10,000 endpoints and rules, of the time with 20, same ten at work"),

@@ -123,8 +123,8 @@ void Core::State::registered_frame(Connection& connection, const WorkerFrame& fr
     rank(session);
     mark_dirty(session.endpoint);
   } else if (std::holds_alternative<Ping>(frame)) {
-    write(header_, Pong{});
-    if (!send_header(connection, header_)) connection.pong_due = true;
+    connection.pong_due = true;
+    answer_ping(connection);
   } else if (std::holds_alternative<Bye>(frame)) {
     bye(connection);
   }
@@ -171,15 +171,20 @@ void Core::State::unblock(Connection& connection) {
     if (!send_header(connection, connection.waiting.front())) return;
     connection.waiting.pop_front();
   }
-  if (connection.pong_due) {
-    write(header_, Pong{});
-    if (!send_header(connection, header_)) return;
-    connection.pong_due = false;
-  }
+  if (connection.pong_due && !answer_ping(connection)) return;
   if (connection.session == nullptr) return;
   rank(*connection.session);
   mark_dirty(connection.session->endpoint);
   confirm_later(*connection.session);
+}
+
+// Refusals that are yet to be told come first: who has resumed takes the PONG for the end of them.
+bool Core::State::answer_ping(Connection& connection) {
+  if (connection.session != nullptr && !tell_refusals(*connection.session)) return false;
+  write(header_, Pong{});
+  if (!send_header(connection, header_)) return false;
+  connection.pong_due = false;
+  return true;
 }
 
 void Core::State::went(Connection& connection) {

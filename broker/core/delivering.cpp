@@ -193,7 +193,7 @@ bool Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& sess
   const Seq first_seq = connection.last_delivered + 1;
   write(header_, Deliver{first_seq, redelivered});
   Run run(first.segment->block, {first.segment->block->data() + entry.offset, extent.bytes});
-  if (!took(connection, output.send(connection.id, header_, std::move(run)))) return false;
+  if (!took(connection, output.deliver(connection.id, header_, std::move(run), &entry, extent.count))) return false;
 
   if (redelivered) counters.redelivered += extent.count;
   session.alone = travels_alone(entry);

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "broker/core/segment.hpp"
 #include "protocol/codes.hpp"
 
 namespace signalbox {
+
+struct Entry;
 
 // Names one connection for as long as it lives; chosen by the link.
 using ConnectionId = uint64_t;
@@ -24,6 +27,12 @@ class Output {
   // `header` is copied before this returns. `body` is empty for all but DELIVER; its bytes stay where they are until
   // the Run (a reference to them) is destroyed, which may happen on any thread. Must not call back into the core.
   virtual Result send(ConnectionId to, Bytes header, Run body) = 0;
+
+  // A DELIVER. For an output that hands the messages out one by one: `entries` are those of the body's messages in the
+  // queue, `count` of them, and tell their sizes until this returns.
+  virtual Result deliver(ConnectionId to, Bytes header, Run body, const Entry* /*entries*/, uint32_t /*count*/) {
+    return send(to, header, std::move(body));
+  }
 };
 
 }  // namespace signalbox

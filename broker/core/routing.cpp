@@ -23,28 +23,28 @@ Routing::Routing(const Settings& settings, const Surroundings& broker, RoutingMe
       trace_(trace),
       transports_(settings.dispatchers.size()),
       encoded_names_(settings.endpoints.size()),
-      levels_(settings.dispatchers.size()) {
+      levels_(2 * settings.dispatchers.size()) {
   for (EndpointId id = 0; id < settings.endpoints.size(); ++id) {
     const EndpointSettings& endpoint = settings.endpoints[id];
     if (endpoint.role != Role::transport) continue;
     transports_[endpoint.dispatcher].emplace(endpoint.name, id);
     append_text(encoded_names_[id], endpoint.name);
   }
-  // Own names come first, then those that a joint leads to, the first joint of the configuration before the next.
-  for (EndpointId id = 0; id < settings.endpoints.size(); ++id) {
-    const EndpointSettings& endpoint = settings.endpoints[id];
-    if (endpoint.role == Role::transport && endpoint.joint) {
-      add_transports_behind(endpoint.dispatcher, id, settings.endpoints[*endpoint.joint].dispatcher);
-    }
-  }
+  std::vector<bool> done(settings.dispatchers.size(), false);
+  for (uint32_t dispatcher = 0; dispatcher < done.size(); ++dispatcher) add_transports_behind(dispatcher, done);
 }
 
-// Outbound messages of `dispatcher` that name a transport of `behind`, or of a dispatcher further down, go to `joint`.
-void Routing::add_transports_behind(uint32_t dispatcher, EndpointId joint, uint32_t behind) {
-  for (const EndpointSettings& endpoint : settings_.endpoints) {
-    if (endpoint.role != Role::transport || endpoint.dispatcher != behind) continue;
-    transports_[dispatcher].emplace(endpoint.name, joint);
-    if (endpoint.joint) add_transports_behind(dispatcher, joint, settings_.endpoints[*endpoint.joint].dispatcher);
+// What an outbound message may name goes on to transports further down: own names come first, then those that the first
+// joint of the configuration leads to, then the next one's.
+void Routing::add_transports_behind(uint32_t dispatcher, std::vector<bool>& done) {
+  if (done[dispatcher]) return;
+  done[dispatcher] = true;
+  for (EndpointId id = 0; id < settings_.endpoints.size(); ++id) {
+    const EndpointSettings& endpoint = settings_.endpoints[id];
+    if (endpoint.role != Role::transport || endpoint.dispatcher != dispatcher || !endpoint.joint) continue;
+    const uint32_t behind = settings_.endpoints[*endpoint.joint].dispatcher;
+    add_transports_behind(behind, done);
+    for (const auto& [name, way] : transports_[behind]) transports_[dispatcher].emplace(name, id);
   }
 }
 
@@ -81,14 +81,18 @@ Routing::Verdict Routing::route(EndpointId sender, const MessageView& message, c
   now_ = now;
   origin_ = sender;
   refused_ = false;
+  ambiguous_ = false;
+  left_out_.clear();
   const Outcome outcome = pass({.sender = sender, .by_joint = false, .message = &message, .keys = keys}, 0);
   if (outcome == Outcome::refused) return {outcome, refusal_, refusal_text_};
+  for (const LeftOut& one : left_out_) sink_.left_out(one.endpoint, message.kind(), one.copy, one.code);
   return {outcome, RefusalCode::no_route, {}};
 }
 
-// The first refusal is the one that the sender is told.
-Routing::Outcome Routing::refuse(RefusalCode code, std::string text) {
-  last_refusal_ = code;
+// `copy` has come as far as `endpoint`. The first refusal is the one that the sender is told; where others may take
+// theirs, this copy is kept until that is known.
+Routing::Outcome Routing::refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text) {
+  if (others) left_out_.push_back({endpoint, code, std::string(copy)});
   if (!refused_) {
     refused_ = true;
     refusal_ = code;
@@ -97,63 +101,74 @@ Routing::Outcome Routing::refuse(RefusalCode code, std::string text) {
   return Outcome::refused;
 }
 
+// Whether the message has been copied on its way to this level, so that a refusal there is not the whole verdict.
+bool Routing::forked_before(size_t depth) const {
+  return depth > 0 && levels_[depth - 1].forked;
+}
+
 // --- one dispatcher --------------------------------------------------------------------------------------------------
 
 Routing::Outcome Routing::pass(const Arrival& arrival, size_t depth) {
-  SIGNALBOX_ASSERT(depth < levels_.size(), "joints make no cycle");
+  const MessageView& message = *arrival.message;
+  if (depth == levels_.size()) {
+    return refuse(arrival.sender, message.bytes(), forked_before(depth), RefusalCode::internal,
+                  "the message goes back and forth between dispatchers without end");
+  }
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
-  Incoming incoming{.message = *arrival.message,
-                    .direction = direction_of(arrival.sender, *arrival.message),
-                    .sender = arrival.sender,
-                    .transport_name = {},
-                    .transport = std::nullopt,
-                    .followed = std::nullopt,
-                    .now = now_,
-                    .broker = broker_};
-  if (trace_ != nullptr) trace_->enters(dispatcher, arrival.sender, incoming.direction, arrival.message->bytes());
+  Incoming incoming = incoming_at(arrival.sender, message, direction_of(arrival.sender, message));
+  if (trace_ != nullptr) trace_->enters(dispatcher, arrival.sender, incoming.direction, message.bytes());
   bool fill_in = false;
   if (!resolve(incoming, arrival.by_joint, fill_in)) {
-    return refuse(RefusalCode::not_permitted,
+    return refuse(arrival.sender, message.bytes(), forked_before(depth), RefusalCode::not_permitted,
                   "transport_name is '" + printable(incoming.transport_name) + "', not the sender's own");
   }
-  Keys keys;
-  if (arrival.keys != nullptr) {
-    keys = *arrival.keys;
-  } else if (dispatcher.reply_tracking) {
-    prepare(keys, arrival.sender, *arrival.message);
-  }
-  if (dispatcher.reply_tracking && keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
-  if (trace_ != nullptr && incoming.followed) trace_->followed(*incoming.followed);
-  if (dispatcher.entering.empty()) return route_at(incoming, fill_in, keys, depth);
-  return pass_changed(arrival, incoming, fill_in, keys, depth);
+  if (dispatcher.entering.empty()) return route_at(incoming, fill_in, arrival.keys, depth);
+  return pass_changed(arrival, incoming, fill_in, depth);
 }
 
-// The same for a dispatcher with middleware: what the router sees is what that has made of the message.
-Routing::Outcome Routing::pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, const Keys& keys,
-                                       size_t depth) {
+Incoming Routing::incoming_at(EndpointId sender, const MessageView& message, Direction direction) const {
+  return {.message = message,
+          .direction = direction,
+          .sender = sender,
+          .transport_name = {},
+          .transport = std::nullopt,
+          .followed = std::nullopt,
+          .now = now_,
+          .broker = broker_};
+}
+
+// The same for a dispatcher with middleware: what the router sees, and the memory, is what that has made of the
+// message.
+Routing::Outcome Routing::pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, size_t depth) {
   Level& level = levels_[depth];
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
-  level.entered_bytes.assign(fill_in ? with_own_name(first, first.message.bytes(), level.filled)
-                                     : first.message.bytes());
+  const MessageView& came = first.message;
+  level.entered_bytes.assign(fill_in ? with_own_name(first, came.bytes(), level.filled) : came.bytes());
   if (level.entered.scan(level.entered_bytes) != Scan::ok ||
       !run_middleware(dispatcher, dispatcher.entering, true, arrival.sender, first.direction, level.entered_bytes,
                       level.entered)) {
-    return refuse(RefusalCode::internal, "middleware has made something of the message that is none");
+    return refuse(arrival.sender, came.bytes(), forked_before(depth), RefusalCode::internal,
+                  "middleware has made something of the message that is none");
   }
-  Incoming changed{.message = level.entered,
-                   .direction = first.direction,
-                   .sender = arrival.sender,
-                   .transport_name = {},
-                   .transport = std::nullopt,
-                   .followed = first.followed,
-                   .now = now_,
-                   .broker = broker_};
+  Incoming changed = incoming_at(arrival.sender, level.entered, first.direction);
   (void)resolve(changed, arrival.by_joint, fill_in);  // what middleware writes is the operator's own word
-  return route_at(changed, false, keys, depth);
+  const auto same = [&](Field field) { return level.entered.text(field) == came.text(field); };
+  const bool same_ids = same(Field::message_id) && same(Field::in_reply_to) && same(Field::user_message_id);
+  return route_at(changed, false, same_ids ? arrival.keys : nullptr, depth);
 }
 
-Routing::Outcome Routing::route_at(const Incoming& incoming, bool fill_in, const Keys& keys, size_t depth) {
+Routing::Outcome Routing::route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth) {
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
+  Keys keys;
+  if (dispatcher.reply_tracking) {
+    if (prepared != nullptr) {
+      keys = *prepared;
+    } else {
+      prepare(keys, incoming.sender, incoming.message);
+    }
+    if (keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
+    if (trace_ != nullptr && incoming.followed) trace_->followed(*incoming.followed);
+  }
   const Outcome outcome = hand_over(incoming, fill_in, depth);
   if (outcome != Outcome::taken) return outcome;
   if (dispatcher.reply_tracking) remember(incoming, keys, levels_[depth].decision.tag());
@@ -180,7 +195,11 @@ bool Routing::resolve(Incoming& incoming, bool by_joint, bool& fill_in) const {
     incoming.transport = incoming.sender;
     return true;
   }
+  // Towards applications no joint stands for the transports that it leads to.
   incoming.transport = transport_named(sender.dispatcher, incoming.transport_name);
+  if (incoming.transport && settings_.endpoints[*incoming.transport].name != incoming.transport_name) {
+    incoming.transport.reset();
+  }
   return sender.relay || !uses_name;
 }
 
@@ -189,7 +208,10 @@ void Routing::remember(const Incoming& incoming, const Keys& keys, uint16_t tag)
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
   const auto remembered =
       memory_.remember(keys.own, {incoming.sender, tag}, origin_, seconds(now_), dispatcher.expire_routing_memory_s);
-  if (remembered == RoutingMemory::Remembered::ambiguous) ++noticed_.ambiguous_ids;
+  if (remembered == RoutingMemory::Remembered::ambiguous && !ambiguous_) {
+    ambiguous_ = true;  // counted once, however many dispatchers meet it
+    ++noticed_.ambiguous_ids;
+  }
   if (remembered == RoutingMemory::Remembered::evicted) ++noticed_.memory_evicted;
 }
 
@@ -214,56 +236,61 @@ void Routing::decide(const Incoming& incoming, Decision& decision) {
 
 Routing::Outcome Routing::hand_over(const Incoming& incoming, bool fill_in, size_t depth) {
   Level& level = levels_[depth];
-  Decision& decision = level.decision;
-  decide(incoming, decision);
+  const Decision& decision = level.decision;
+  decide(incoming, level.decision);
+  Bytes original = incoming.message.bytes();
+  const auto refuse_here = [&](RefusalCode code, std::string text) {
+    return refuse(incoming.sender, original, forked_before(depth), code, std::move(text));
+  };
   switch (decision.verdict()) {
     case Decision::Verdict::none:
-      return refuse(RefusalCode::no_route, "no rule takes it");
+      return refuse_here(RefusalCode::no_route, "no rule takes it");
     case Decision::Verdict::refuse:
-      return refuse(decision.refusal(), decision.reason());
+      return refuse_here(decision.refusal(), decision.reason());
     case Decision::Verdict::discard:
       return Outcome::discarded;
     case Decision::Verdict::deliver:
       break;
   }
   if (decision.overflowed())
-    return refuse(RefusalCode::internal, "the router names more targets than a message may have");
+    return refuse_here(RefusalCode::internal, "the router names more targets than a message may have");
 
-  Bytes original = incoming.message.bytes();
   if (fill_in) original = with_own_name(incoming, original, level.filled);
+  level.forked = forked_before(depth) || decision.targets().size() > 1;
   Outcome outcome = Outcome::refused;
-  level.left_out.clear();
   for (const Decision::Target& target : decision.targets()) {
     SIGNALBOX_ASSERT(target.endpoint < settings_.endpoints.size(), "a router named an endpoint that is none");
-    const Bytes copy = copy_for(target, original, incoming, level);
-    const Outcome one = send_on(target.endpoint, incoming.message, copy, depth);
-    if (one == Outcome::refused && decision.targets().size() > 1) {
-      level.left_out.push_back({target.endpoint, last_refusal_, std::string(copy)});
-    }
+    const Outcome one = send_on(target, incoming, original, depth);
     if (one != Outcome::refused && outcome != Outcome::taken) outcome = one;
-  }
-  if (outcome != Outcome::refused) {
-    for (const LeftOut& one : level.left_out) sink_.left_out(one.target, incoming.message.kind(), one.copy, one.code);
   }
   return outcome;
 }
 
-Routing::Outcome Routing::send_on(EndpointId target, const MessageView& message, Bytes copy, size_t depth) {
-  const EndpointSettings& endpoint = settings_.endpoints[target];
-  if (trace_ != nullptr) trace_->leaves(target, copy);
+Routing::Outcome Routing::send_on(const Decision::Target& target, const Incoming& incoming, Bytes original,
+                                  size_t depth) {
+  Level& level = levels_[depth];
+  const EndpointSettings& endpoint = settings_.endpoints[target.endpoint];
+  const MessageView& message = incoming.message;
+  const auto refuse_here = [&](Bytes copy, RefusalCode code, std::string text) {
+    return refuse(target.endpoint, copy, level.forked, code, std::move(text));
+  };
+  Bytes copy = original;
+  if (!copy_for(target, incoming, level, copy)) {
+    return refuse_here(original, RefusalCode::internal, "a change has made something of the message that is none");
+  }
+  if (trace_ != nullptr) trace_->leaves(target.endpoint, copy);
   if (!endpoint.joint) {
-    if (sink_.offer(target, message.kind(), copy)) return Outcome::taken;
-    return refuse(RefusalCode::queue_full, "the queue of '" + endpoint.name + "' is full");
+    if (sink_.offer(target.endpoint, message.kind(), copy)) return Outcome::taken;
+    return refuse_here(copy, RefusalCode::queue_full, "the queue of '" + endpoint.name + "' is full");
   }
   if (endpoint.role == Role::transport && message.kind() == MessageKind::event)
-    return refuse(RefusalCode::malformed, "events do not go towards transports");
+    return refuse_here(copy, RefusalCode::malformed, "events do not go towards transports");
   const MessageView* view = &message;
   if (copy.data() != message.bytes().data()) {
-    SIGNALBOX_ASSERT(depth + 1 < levels_.size(), "joints make no cycle");
-    MessageView& came = levels_[depth + 1].came;
-    if (came.scan(copy) != Scan::ok)
-      return refuse(RefusalCode::internal, "a change has made something of the message that is none");
-    view = &came;
+    if (level.came.scan(copy) != Scan::ok || level.came.kind() != message.kind()) {
+      return refuse_here(original, RefusalCode::internal, "a change has made something of the message that is none");
+    }
+    view = &level.came;
   }
   return pass({.sender = *endpoint.joint, .by_joint = true, .message = view, .keys = nullptr}, depth + 1);
 }
@@ -281,34 +308,43 @@ Bytes Routing::with_own_name(const Incoming& incoming, Bytes original, std::stri
   return filled;
 }
 
-Bytes Routing::copy_for(const Decision::Target& target, Bytes original, const Incoming& incoming, Level& level) {
+// `copy` is the message as it goes to every target, and becomes this one's. False: the changes make it none.
+bool Routing::copy_for(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy) {
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
-  if (target.edit_count == 0 && dispatcher.leaving.empty()) return original;
-  level.copy.assign(original);
+  if (target.edit_count == 0 && dispatcher.leaving.empty()) return true;
+  level.copy.assign(copy);
   for (uint32_t i = 0; i < target.edit_count; ++i) {
     change(level.copy, level.decision.edits()[target.first_edit + i], "the router", target.endpoint);
   }
-  if (dispatcher.leaving.empty()) return level.copy;
-  const bool outward = settings_.endpoints[target.endpoint].role == Role::transport;
-  const Direction direction = incoming.message.kind() == MessageKind::event ? Direction::event
-                              : outward                                     ? Direction::outbound
-                                                                            : Direction::inbound;
-  MessageView view;
-  if (view.scan(level.copy) == Scan::ok) {
-    (void)run_middleware(dispatcher, dispatcher.leaving, false, target.endpoint, direction, level.copy, view);
+  if (!dispatcher.leaving.empty()) {
+    const bool outward = settings_.endpoints[target.endpoint].role == Role::transport;
+    const MessageKind kind = incoming.message.kind();
+    const Direction direction = kind == MessageKind::event ? Direction::event
+                                : outward                  ? Direction::outbound
+                                                           : Direction::inbound;
+    if (level.leaving.scan(level.copy) != Scan::ok || level.leaving.kind() != kind ||
+        !run_middleware(dispatcher, dispatcher.leaving, false, target.endpoint, direction, level.copy, level.leaving)) {
+      return false;
+    }
   }
-  return level.copy;
+  copy = level.copy;
+  return true;
 }
 
-// Each piece sees what those before it have changed. False: the message is none any more; the changes of the piece that
-// did it are in `bytes`.
+// Each piece sees what those before it have changed. False: the message is none any more, or of the other kind; the
+// changes of the piece that did it are in `bytes`.
 bool Routing::run_middleware(const DispatcherSettings& dispatcher, const std::vector<size_t>& order, bool entering,
                              EndpointId connector, Direction direction, std::string& bytes, MessageView& view) {
   const std::string& connector_name = settings_.endpoints[connector].name;
+  const MessageKind kind = view.kind();
   for (const size_t place : order) {
     const NamedMiddleware& named = dispatcher.middleware[place];
-    const Passing passing{
-        .message = view, .direction = direction, .connector = connector, .connector_name = connector_name, .now = now_};
+    const Passing passing{.message = view,
+                          .direction = direction,
+                          .connector = connector,
+                          .connector_name = connector_name,
+                          .now = now_,
+                          .log = settings_.message_log};
     edits_.clear();
     if (entering) {
       named.piece->enters(passing, edits_);
@@ -322,7 +358,7 @@ bool Routing::run_middleware(const DispatcherSettings& dispatcher, const std::ve
       change(spare_, edit, named.name, entering ? std::nullopt : std::optional(connector));
     }
     bytes.swap(spare_);
-    if (view.scan(bytes) != Scan::ok) return false;
+    if (view.scan(bytes) != Scan::ok || view.kind() != kind) return false;
   }
   return true;
 }

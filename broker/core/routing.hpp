@@ -6,16 +6,19 @@
 //
 // A joint is a name that two dispatchers share: an application of the one, a transport of the other. It has an endpoint
 // on each side, neither of which a worker can register. What is meant for the one goes on as what comes from the other.
-// Joints make no cycle (the configuration sees to that), so the way ends after as many dispatchers as there are.
+// Joints make no cycle (the configuration sees to that). A router may turn a message round (TransportToTransportRouter
+// does), so that it comes through a dispatcher twice, once in each direction; one that is turned round again and again
+// is stopped: there are twice as many levels as dispatchers.
 //
-// Refused is a message that nobody took; what it is told is the first refusal met. What one target could not take while
-// another did is left out there, and told to the Sink. Each dispatcher remembers what at least one of its targets took,
-// before this returns, hence before any worker can see it. The sender that an id belongs to is the endpoint where it
-// entered the broker, so that a message which comes through a dispatcher by two joints is still one sender's.
+// Refused is a message that nobody took; what it is told is the first refusal met. A copy that got no further while
+// another was taken is left out: the Sink is told where it stopped, be that several dispatchers further on. Each
+// dispatcher remembers what at least one of its targets took, before this returns, hence before any worker can see it.
+// The sender that an id belongs to is the endpoint where it entered the broker, so that a message which comes through a
+// dispatcher by two joints is still one sender's.
 //
 // Thread: the core's. Owns: scratch for each dispatcher on the way, kept from message to message.
-// Errors: values. Bounds: as many levels as there are dispatchers; limits::targets_max targets in each.
-// Tested by core_test.cpp, chains_test.cpp, and every simulation.
+// Errors: values. Bounds: twice as many levels as there are dispatchers; limits::targets_max targets in each.
+// Tested by core_test.cpp, routing_test.cpp, chains_test.cpp, and every simulation.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +45,9 @@ class Routing {
     virtual ~Sink() = default;
     // A copy for the queue of `target`, which is no joint. False: it has no room.
     virtual bool offer(EndpointId target, MessageKind kind, Bytes copy) = 0;
-    // A copy that `target` could not take, or nobody behind it (then it is a joint), while others took theirs.
-    virtual void left_out(EndpointId target, MessageKind kind, Bytes copy, RefusalCode code) = 0;
+    // A copy that got as far as `endpoint`, while others were taken: a target that could not take it or, where a router
+    // refused it, the joint by which it came. Called behind all offers of a message.
+    virtual void left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) = 0;
   };
 
   // Hears every step, in order; for `explain`. Texts and bytes hold during the call.
@@ -100,7 +104,7 @@ class Routing {
   using Outcome = Verdict::Outcome;
 
   struct LeftOut {
-    EndpointId target = 0;
+    EndpointId endpoint = 0;
     RefusalCode code = RefusalCode::queue_full;
     std::string copy;
   };
@@ -108,12 +112,13 @@ class Routing {
   // One dispatcher's part, kept for its memory.
   struct Level {
     Decision decision;
-    MessageView came;           // through a joint, changed
     MessageView entered;        // as middleware has left it
     std::string entered_bytes;  // of that
     std::string filled;         // with its transport_name filled in
-    std::string copy;           // for the target at hand
-    std::vector<LeftOut> left_out;
+    std::string copy;           // for the target at hand, where it is changed
+    MessageView leaving;        // of that, for middleware
+    MessageView came;           // of that or of `filled`, for the dispatcher behind a joint
+    bool forked = false;        // the message has been copied, here or before
   };
 
   struct Arrival {
@@ -124,22 +129,24 @@ class Routing {
   };
 
   Outcome pass(const Arrival& arrival, size_t depth);
-  Outcome pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, const Keys& keys, size_t depth);
-  Outcome route_at(const Incoming& incoming, bool fill_in, const Keys& keys, size_t depth);
+  Outcome pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, size_t depth);
+  Outcome route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth);
   void decide(const Incoming& incoming, Decision& decision);
   Outcome hand_over(const Incoming& incoming, bool fill_in, size_t depth);
-  Outcome send_on(EndpointId target, const MessageView& message, Bytes copy, size_t depth);
+  Outcome send_on(const Decision::Target& target, const Incoming& incoming, Bytes original, size_t depth);
   Bytes with_own_name(const Incoming& incoming, Bytes original, std::string& filled);
-  Bytes copy_for(const Decision::Target& target, Bytes original, const Incoming& incoming, Level& level);
+  bool copy_for(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy);
   bool run_middleware(const DispatcherSettings& dispatcher, const std::vector<size_t>& order, bool entering,
                       EndpointId connector, Direction direction, std::string& bytes, MessageView& view);
   bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
   std::optional<EndpointId> transport_named(uint32_t dispatcher, std::string_view name) const;
   void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
   void change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target);
-  Outcome refuse(RefusalCode code, std::string text);
+  Outcome refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text);
+  bool forked_before(size_t depth) const;
+  Incoming incoming_at(EndpointId sender, const MessageView& message, Direction direction) const;
   Direction direction_of(EndpointId sender, const MessageView& message) const;
-  void add_transports_behind(uint32_t dispatcher, EndpointId joint, uint32_t behind);
+  void add_transports_behind(uint32_t dispatcher, std::vector<bool>& done);
 
   // Constant after construction.
   const Settings& settings_;
@@ -152,11 +159,12 @@ class Routing {
 
   // Of the message at hand.
   Time now_;
-  EndpointId origin_ = 0;  // where it entered the broker
-  RefusalCode last_refusal_ = RefusalCode::no_route;
+  EndpointId origin_ = 0;                        // where it entered the broker
   RefusalCode refusal_ = RefusalCode::no_route;  // the first
   std::string refusal_text_;
   bool refused_ = false;
+  bool ambiguous_ = false;         // an id of it was, in some dispatcher
+  std::vector<LeftOut> left_out_;  // if anybody takes it
 
   std::vector<Level> levels_;  // by depth
   Edits edits_;                // of the piece of middleware at hand

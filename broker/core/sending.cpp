@@ -153,9 +153,9 @@ bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   return true;
 }
 
-void Core::State::left_out(EndpointId target, MessageKind kind, Bytes copy, RefusalCode code) {
+void Core::State::left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) {
   endpoints[routing_for_->endpoint].sender.not_taken.add(copy.size());
-  dead_letter(target, kind, copy, to_string(code), 0);
+  dead_letter(endpoint, kind, copy, to_string(code), 0);
 }
 
 void Core::State::hold(Session& session, Seq seq, EndpointId target) {
@@ -196,15 +196,20 @@ void Core::State::confirm_later(Session& session) {
   confirm_due_.push_back(&session);
 }
 
-void Core::State::tell_sender(Session& session) {
-  if (session.connection == nullptr || !session.connection->waiting.empty()) return;
-  Connection& connection = *session.connection;
+bool Core::State::tell_refusals(Session& session) {
+  if (session.connection == nullptr || !session.connection->waiting.empty()) return false;
   for (; session.refusals_told < session.refusals.size(); ++session.refusals_told) {
     const RefusalLog& log = session.refusals;
     const size_t i = session.refusals_told;
     write(header_, Refuse{log.seq(i), to_string(log.code(i)), log.text(i)});
-    if (!send_header(connection, header_)) return;
+    if (!send_header(*session.connection, header_)) return false;
   }
+  return true;
+}
+
+void Core::State::tell_sender(Session& session) {
+  if (!tell_refusals(session)) return;
+  Connection& connection = *session.connection;
   // Only who can resume may ask for them again, and then for those of the last window.
   while (session.refusals_told > 0 &&
          (session.id.empty() || session.last_received - session.refusals.seq(0) >= settings.send_window)) {

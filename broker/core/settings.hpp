@@ -60,6 +60,7 @@ struct Settings {
   std::vector<EndpointSettings> endpoints;                   // an EndpointId is an index in here
   std::unique_ptr<StateStore> state = memory_state_store();  // what routers keep; it outlives them
   std::vector<DispatcherSettings> dispatchers;
+  MessageLog* message_log = nullptr;  // where middleware writes of messages; must outlive the core. Null: nowhere
 
   uint64_t heartbeat_ms = limits::heartbeat_ms;
   uint64_t max_message_bytes = limits::max_message_bytes;

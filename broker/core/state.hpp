@@ -112,6 +112,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   bool took(Connection& connection, Output::Result result);
   void send_or_keep(Connection& connection, Bytes header);
   void unblock(Connection& connection);
+  bool answer_ping(Connection& connection);  // false: no room; it stays owed
   void probe(Connection& connection);
   void went(Connection& connection);
   void fail(Connection& connection, ErrorCode code, std::string_view text);
@@ -144,12 +145,13 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void receive(Session& session, Seq seq, const Scanned& scanned);
   void route(Session& session, Seq seq, const Scanned& scanned);
   bool offer(EndpointId target, MessageKind kind, Bytes copy) override;
-  void left_out(EndpointId target, MessageKind kind, Bytes copy, RefusalCode code) override;
+  void left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) override;
   void hold(Session& session, Seq seq, EndpointId target);
   void queue_shrank(EndpointId id);
   void release_holders(Endpoint& endpoint);
   void refuse(Session& session, Seq seq, RefusalCode code, std::string_view text, uint64_t bytes);
   void confirm_later(Session& session);
+  bool tell_refusals(Session& session);  // false: some found no room
   void tell_sender(Session& session);
   void confirmed_upto(Session& session, Seq settled);
 

@@ -133,8 +133,6 @@ TEST(BrokerSection, SaysWhatThisVersionDoesNotHave) {
             Lines{"6:11 this version loads no plugins yet: plugins must be empty"});
   EXPECT_EQ(faults_of(sound + "[[peer]]\nkey = 'x'"),
             Lines{"5:3 this version has no keys for peers yet: take [[peer]] out"});
-  EXPECT_EQ(faults_of("middleware = [{mw1 = 'LoggingMiddleware'}]\n" + sound + "[mw1]\nlog_level = 'info'"),
-            Lines{"1:14 this version has no middleware yet: the list must be empty"});
 }
 
 }  // namespace

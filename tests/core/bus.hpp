@@ -74,8 +74,8 @@ inline std::string id_of(const std::string& encoded) {
 class Bus final : public Output {
  public:
   // From a configuration's text; the routing memory is made small, the rest is as it says.
-  explicit Bus(const std::string& toml, std::function<void(Settings&)> adjust = {}) {
-    RouterRegistry registry;
+  explicit Bus(const std::string& toml, std::function<void(Settings&)> adjust = {},
+               const RouterRegistry& registry = RouterRegistry()) {
     ConfigurationResult result = read_configuration(toml, registry);
     for (const Fault& fault : result.faults) ADD_FAILURE() << to_line("test.toml", fault);
     Settings settings = std::move(result.configuration->settings);

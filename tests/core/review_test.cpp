@@ -412,6 +412,51 @@ TEST(Review, ARefusalWithAVeryHighNumberIsToldAgainToWhoResumes) {
   EXPECT_TRUE(frames[1].is<Refuse>());
 }
 
+// A PONG tells who resumes that no more REFUSEs of its old registration are to come.
+TEST(Review, RefusalsAreToldAgainBeforeThePongOfTheSameTurn) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport", 1000, "0123456789abcdef");
+  smpp.send({"\x80"});
+  bus.lose(1);
+  std::string hello;
+  Hello frame;
+  frame.role = Role::transport;
+  frame.name = "smpp_transport";
+  frame.session = "0123456789abcdef";
+  write(hello, frame);
+  std::string ping;
+  write(ping, Ping{});
+  bus.core().frame(2, {}, hello, {}, 1, bus.now());
+  bus.core().frame(2, {}, ping, {}, 1, bus.now());
+  bus.flush();
+  const auto frames = bus.take(2);
+  ASSERT_EQ(frames.size(), 3U);
+  EXPECT_TRUE(frames[0].is<Welcome>());
+  EXPECT_TRUE(frames[1].is<Refuse>());
+  EXPECT_TRUE(frames[2].is<Pong>());
+}
+
+TEST(Review, RefusalsThatFoundNoRoomAreToldBeforeThePongThatFoundNone) {
+  Bus bus(seed_toml);
+  Peer smpp(bus, 1);
+  smpp.hello(Role::transport, "smpp_transport");
+  bus.block(1);
+  smpp.send({"\x80", "\x80"});
+  std::string ping;
+  write(ping, Ping{});
+  bus.put(1, ping);
+  bus.block(1, false);
+  bus.advance(2);
+  bus.flush();
+  const auto frames = smpp.take();
+  ASSERT_EQ(frames.size(), 4U);
+  EXPECT_TRUE(frames[0].is<Refuse>());
+  EXPECT_TRUE(frames[1].is<Refuse>());
+  EXPECT_TRUE(frames[2].is<Pong>());
+  EXPECT_TRUE(frames[3].is<Confirm>());
+}
+
 // --- the wire --------------------------------------------------------------------------------------------------------
 
 TEST(Review, AStrangersFrameOfAnUnknownTypeIsIgnored) {
