@@ -87,7 +87,8 @@ class LoadBalancingRouter final : public Router {
       setup.fault((plural < singular ? singular : plural)->key_position,
                   "rewrite_transport_names and rewrite_transport_name are one key; give one of them");
     }
-    rewrites_ = read_flag(setup, plural != nullptr ? plural : singular, "rewrite_transport_names", true);
+    const Setting* const given = plural != nullptr ? plural : singular;
+    rewrites_ = read_flag(setup, given, given == singular ? "rewrite_transport_name" : "rewrite_transport_names", true);
   }
 
   void to_application(Decision& decision, EndpointId application) {

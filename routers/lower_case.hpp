@@ -3,7 +3,7 @@
 // ASCII, which nearly all keywords are, never leaves this file; the rest is ICU's full mapping in the root locale (so a
 // final sigma is found, and a dotted capital I becomes two characters).
 //
-// Thread: one. Owns: ICU's mapper and a buffer. Errors: text that is no UTF-8 has its bad bytes replaced, as ICU does.
+// Thread: one. Owns: ICU's mapper and a buffer. Errors: bytes that are no UTF-8 stay as they are.
 // Tested by lower_case_test.cpp.
 #pragma once
 

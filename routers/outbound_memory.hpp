@@ -29,8 +29,7 @@ class OutboundMemory {
   void remember(const Incoming& outbound, Field field) {
     if (table_ == nullptr) return;
     const bool has_text = outbound.message.has(field);
-    table_->put(outbound.message.text(Field::message_id), has_text ? outbound.message.text(field) : null,
-                outbound.now);
+    table_->put(outbound.message.text(Field::message_id), has_text ? outbound.message.text(field) : null, outbound.now);
   }
 
   struct Remembered {

@@ -10,8 +10,8 @@ namespace signalbox {
 
 namespace {
 
-// Up to so many are tried one by one: each costs some tens of nanoseconds on an address.
-constexpr size_t singles_max = 16;
+// Up to so many are tried one by one: each costs some tens of nanoseconds on an address, a set about a hundred.
+constexpr size_t singles_max = 4;
 // RE2's own default, for one expression.
 constexpr int64_t pattern_memory_bytes = 8 << 20;
 // For each expression of a set, beside that; a set of ten thousand then has some 170 MB to grow into, and uses what

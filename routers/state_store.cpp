@@ -2,8 +2,12 @@
 // entries of a table are kept for the same time, those that have expired stand at that end too.
 #include "routers/state_store.hpp"
 
+#include <xxhash.h>
+
 #include <algorithm>
+#include <array>
 #include <list>
+#include <random>
 #include <unordered_map>
 #include <utility>
 
@@ -15,6 +19,21 @@ namespace {
 
 // So many expired entries are dropped at each write, so that they go as fast as others come.
 constexpr int dropped_a_write = 2;
+
+// Keys are what users write, so their hash has a secret: nobody can make many keys that fall into one place.
+class KeyedHash {
+ public:
+  KeyedHash() {
+    std::random_device random;
+    for (char& byte : secret_) byte = static_cast<char>(random());
+  }
+  size_t operator()(std::string_view key) const noexcept {
+    return XXH3_64bits_withSecret(key.data(), key.size(), secret_.data(), secret_.size());
+  }
+
+ private:
+  std::array<char, 192> secret_;
+};
 
 class MemoryStateTable final : public StateTable {
  public:
@@ -85,8 +104,8 @@ class MemoryStateTable final : public StateTable {
 
   StateTableSettings settings_;
   uint64_t& evicted_;
-  std::list<Entry> entries_;                            // the latest renewed first
-  std::unordered_map<std::string_view, Place> places_;  // its keys are those of the entries
+  std::list<Entry> entries_;                                       // the latest renewed first
+  std::unordered_map<std::string_view, Place, KeyedHash> places_;  // its keys are those of the entries
   uint64_t bytes_ = 0;
 };
 

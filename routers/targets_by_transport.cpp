@@ -30,8 +30,8 @@ void warn_of_silent_transports(RouterSetup& setup, std::string_view what) {
   if (listed == nullptr) return;
   for (const Setting& item : listed->items) {
     if (setup.transport(item.text) && !is_mentioned(setup, item.text) && !is_relay(setup, item.text)) {
-      setup.warn(item.position, "routing_mappings has no entry for " + in_quotes(item.text) + ": " +
-                                    std::string(what) + " will be refused, no_route");
+      setup.warn(item.position, "routing_mappings has no entry for " + in_quotes(item.text) + ": " + std::string(what) +
+                                    " will be refused, no_route");
     }
   }
 }

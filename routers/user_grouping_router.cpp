@@ -9,6 +9,7 @@
 // Bounds: max_users. Tested by the cases in cases/user_grouping.toml, and a naive twin.
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <string>
 
 #include "routers/built_in.hpp"
@@ -32,9 +33,9 @@ class UserGroupingRouter final : public Router {
     if (is_text(setup, name, "dispatcher_name")) open_tables(setup, name->text);
     const Setting* routing = find_routing_mappings(setup, false);
     if (routing != nullptr) {
-      events_.read(setup, routing, Role::application,
-                   setup.reply_tracking() ? "an event from there whose message is not remembered"
-                                          : "an event from there");
+      events_.read(
+          setup, routing, Role::application,
+          setup.reply_tracking() ? "an event from there whose message is not remembered" : "an event from there");
     }
     has_events_ = routing != nullptr;
     transports_.read(setup);
@@ -68,16 +69,22 @@ class UserGroupingRouter final : public Router {
   struct Group {
     std::string name;
     EndpointId application = 0;
+    std::string remembered;  // what a user's entry says: its place among the groups, and its name
   };
+  static constexpr size_t place_bytes = sizeof(uint32_t);
 
   void read_groups(RouterSetup& setup, const Setting& mappings) {
     if (mappings.items.empty()) setup.fault(mappings.position, "group_mappings is empty: there is no group to be in");
     for (const Setting& entry : mappings.items) {
       if (entry.key.empty()) setup.fault(entry.key_position, "a group's name must not be empty");
       if (const auto application = read_endpoint(setup, entry, Role::application))
-        groups_.push_back({entry.key, *application});
+        groups_.push_back({entry.key, *application, {}});
     }
     std::ranges::sort(groups_, {}, &Group::name);  // UTF-8 sorts by code point
+    for (uint32_t place = 0; place < groups_.size(); ++place) {
+      std::string& remembered = groups_[place].remembered;
+      remembered.assign(reinterpret_cast<const char*>(&place), place_bytes).append(groups_[place].name);
+    }
   }
 
   void open_tables(RouterSetup& setup, const std::string& name) {
@@ -89,12 +96,22 @@ class UserGroupingRouter final : public Router {
 
   const Group& group_of(std::string_view user, const Time& now) {
     if (const auto known = users_->get(user, now)) {
-      const auto group = std::ranges::lower_bound(groups_, *known, {}, &Group::name);
-      if (group != groups_.end() && group->name == *known) return *group;
+      if (const Group* group = find(*known)) return *group;
     }
     const Group& next = groups_[take_turn(now) % groups_.size()];
-    users_->put(user, next.name, now);
+    users_->put(user, next.remembered, now);
     return next;
+  }
+
+  // The group that is remembered so; null: there is none of that name any more. Where the groups are the same as when
+  // it was written, it stands where it stood then.
+  const Group* find(std::string_view remembered) const {
+    if (remembered.size() < place_bytes) return nullptr;
+    uint32_t place = 0;
+    std::memcpy(&place, remembered.data(), place_bytes);
+    if (place < groups_.size() && groups_[place].remembered == remembered) return &groups_[place];
+    const auto group = std::ranges::lower_bound(groups_, remembered.substr(place_bytes), {}, &Group::name);
+    return group != groups_.end() && group->name == remembered.substr(place_bytes) ? &*group : nullptr;
   }
 
   // How many users had a turn before.
@@ -120,7 +137,7 @@ class UserGroupingRouter final : public Router {
     transports_.add_routes(setup, routes_);
   }
 
-  std::vector<Group> groups_;  // by name
+  std::vector<Group> groups_;  // sorted by name
   std::unique_ptr<StateTable> users_;
   std::unique_ptr<StateTable> turn_;
   bool has_events_ = false;

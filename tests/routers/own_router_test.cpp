@@ -25,8 +25,8 @@ quiet_seconds   = 10
 Sample inbound(std::string from_addr, std::string content, uint64_t monotonic_ms) {
   Sample sample;
   sample.from = "sms";
-  sample.from_addr = std::move(from_addr);
-  sample.content = std::move(content);
+  sample.fields["from_addr"] = std::move(from_addr);
+  sample.fields["content"] = std::move(content);
   sample.now.monotonic_ms = monotonic_ms;
   return sample;
 }
@@ -50,7 +50,9 @@ TEST(OwnRouter, RoutesOutboundAndEvents) {
   EXPECT_EQ(harness.decide(sample), "ussd");
   sample.followed = "sms";
   EXPECT_EQ(harness.decide(sample), "sms");
-  sample = {.direction = Direction::event, .from = "sms", .transport_name = {}, .followed = "", .now = {}};
+  sample = Sample();
+  sample.direction = Direction::event;
+  sample.from = "sms";
   EXPECT_EQ(harness.decide(sample), "survey");
   EXPECT_FALSE(harness.router().routes().empty());
 }

@@ -6,9 +6,17 @@ namespace signalbox::testing {
 
 namespace {
 
-class EverybodyThere final : public Surroundings {
+class Bystanders final : public Surroundings {
  public:
-  bool has_live_worker(EndpointId) const override { return true; }
+  Bystanders(const Settings& settings, const std::optional<std::set<std::string>>& live)
+      : settings_(settings), live_(live) {}
+  bool has_live_worker(EndpointId endpoint) const override {
+    return !live_ || live_->contains(settings_.endpoints[endpoint].name);
+  }
+
+ private:
+  const Settings& settings_;
+  const std::optional<std::set<std::string>>& live_;
 };
 
 class Notes final : public Trail {
@@ -33,23 +41,19 @@ void ask(Router& router, const Incoming& incoming, Decision& decision) {
 
 }  // namespace
 
+std::string encode(const Json& message) {
+  const std::vector<uint8_t> packed = Json::to_msgpack(message);
+  return {packed.begin(), packed.end()};
+}
+
 std::string encode(const Sample& sample) {
-  std::vector<std::pair<std::string, std::string>> fields;
-  if (sample.direction == Direction::event) {
-    fields = {{"message_type", "event"}, {"event_id", "e"}, {"event_type", "ack"}, {"user_message_id", "m"}};
-  } else {
-    fields = {{"message_type", "user_message"},
-              {"message_id", "m"},
-              {"from_addr", sample.from_addr},
-              {"content", sample.content}};
-  }
-  if (sample.transport_name) fields.emplace_back("transport_name", *sample.transport_name);
-  std::string bytes(1, static_cast<char>(0x80 | fields.size()));
-  for (const auto& [key, value] : fields) {
-    append_text(bytes, key);
-    append_text(bytes, value);
-  }
-  return bytes;
+  Json message =
+      sample.direction == Direction::event
+          ? Json{{"message_type", "event"}, {"event_id", "e"}, {"event_type", "ack"}, {"user_message_id", "m"}}
+          : Json{{"message_type", "user_message"}, {"message_id", "m"}};
+  message.update(sample.fields);
+  if (sample.transport_name) message["transport_name"] = *sample.transport_name;
+  return encode(message);
 }
 
 RouterHarness::RouterHarness(std::string_view toml, const RouterRegistry& registry) {
@@ -69,9 +73,9 @@ EndpointId RouterHarness::id(std::string_view name) const {
 }
 
 std::string RouterHarness::decide(const Sample& sample, std::vector<std::string>* trail) {
-  const std::string bytes = encode(sample);
+  bytes_ = encode(sample);
   MessageView view;
-  if (view.scan(bytes) != Scan::ok) throw std::runtime_error(std::string(view.fault()));
+  if (view.scan(bytes_) != Scan::ok) throw std::runtime_error(std::string(view.fault()));
 
   std::string_view transport_name = view.text(Field::transport_name);
   if (sample.direction != Direction::outbound && !view.has(Field::transport_name)) transport_name = sample.from;
@@ -81,8 +85,8 @@ std::string RouterHarness::decide(const Sample& sample, std::vector<std::string>
     if (endpoints[endpoint].role == Role::transport && endpoints[endpoint].name == transport_name) transport = endpoint;
   }
   std::optional<Followed> followed;
-  if (!sample.followed.empty()) followed = Followed{.source = id(sample.followed), .tag = 0};
-  const EverybodyThere broker;
+  if (!sample.followed.empty()) followed = Followed{.source = id(sample.followed), .tag = sample.tag};
+  const Bystanders broker(configuration_->settings, sample.live);
   const Incoming incoming{.message = view,
                           .direction = sample.direction,
                           .sender = id(sample.from),
@@ -98,6 +102,13 @@ std::string RouterHarness::decide(const Sample& sample, std::vector<std::string>
   ask(router(), incoming, decision_);
   if (!decision_.targets().empty()) router().taken(incoming);
   return describe();
+}
+
+Json RouterHarness::copy_for(size_t target) const {
+  const Decision::Target& one = decision_.targets().at(target);
+  std::string copy = bytes_;
+  for (uint32_t i = 0; i < one.edit_count; ++i) (void)rewrite(copy, decision_.edits()[one.first_edit + i]);
+  return Json::from_msgpack(copy);
 }
 
 std::string RouterHarness::describe() const {
@@ -118,6 +129,15 @@ std::string RouterHarness::describe() const {
     if (target.edit_count > 0) names += '*';
   }
   return names;
+}
+
+std::vector<std::string> RouterHarness::routes() const {
+  std::vector<std::string> lines;
+  for (const Route& route : configuration_->settings.dispatchers[0].router->routes()) {
+    lines.push_back(route.what + " | " + route.from + " | " + route.condition + " | " + route.to + " | " +
+                    route.rewrite);
+  }
+  return lines;
 }
 
 }  // namespace signalbox::testing
