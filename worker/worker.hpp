@@ -46,16 +46,16 @@ namespace signalbox {
 
 struct WorkerOptions {
   Role role = Role::application;
-  std::string name;  // an endpoint of the broker's configuration
+  std::string name = {};  // an endpoint of the broker's configuration
   std::string endpoint = "tcp://127.0.0.1:5570";
   uint64_t prefetch = limits::default_prefetch;  // the most messages delivered here and not yet handled
   std::string client = "signalbox worker";       // product and version, for people to read
-  std::string instance;                          // what to call this instance on a screen
+  std::string instance = {};                     // what to call this instance on a screen
   // 16 random bytes, a secret; empty: chosen here, and a new one for each Worker. Numbers belong to the session: who
   // gives the session of an earlier process, whose unconfirmed messages this one does not have, begins again at 1, and
   // the broker skips, as known, what it has had under these numbers. Where that shows (it has settled more than was
   // sent here) the worker fails; where it does not, messages are gone. So name a session only where that cannot be.
-  std::string session;
+  std::string session = {};
   uint64_t backoff_ms_min = 1000;                // before coming back after an error; doubled each time
   uint64_t backoff_ms_max = 30000;               // up to this
   uint64_t heartbeat_ms = limits::heartbeat_ms;  // until WELCOME says it
