@@ -293,7 +293,15 @@ DispatcherSettings DispatcherReader::finish(Settings& settings, uint64_t max_use
 
 void DispatcherReader::report_stray_keys() {
   for (const Setting& item : table_.items) {
-    if (asked_.contains(item.key) || contains(common_keys(), item.key)) continue;
+    if (asked_.contains(item.key)) continue;
+    // Some routers list their endpoints under keys of their own, and then these two say nothing.
+    const bool is_list = item.key == "transport_names" || item.key == "exposed_names";
+    if (is_list && router_class_ != nullptr && router_class_->list_names != nullptr) {
+      faults_.fault(item.key_position, router_class_->name + " does not read " + item.key +
+                                           ": its endpoints are listed under keys of its own");
+      continue;
+    }
+    if (contains(common_keys(), item.key)) continue;
     if (router_class_ != nullptr && contains(router_class_->keys, item.key)) continue;
     if (whole_file_ && contains(file_keys(), item.key)) continue;
     report_stray_key(item);

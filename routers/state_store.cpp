@@ -23,21 +23,31 @@ constexpr int dropped_a_write = 2;
 // Keys are what users write, so their hash has a secret: nobody can make many keys that fall into one place.
 class KeyedHash {
  public:
-  KeyedHash() {
-    std::random_device random;
-    for (char& byte : secret_) byte = static_cast<char>(random());
-  }
+  using Secret = std::array<char, 192>;
+
+  // The secret must outlive the hash.
+  explicit KeyedHash(const Secret& secret) : secret_(&secret) {}
   size_t operator()(std::string_view key) const noexcept {
-    return XXH3_64bits_withSecret(key.data(), key.size(), secret_.data(), secret_.size());
+    return XXH3_64bits_withSecret(key.data(), key.size(), secret_->data(), secret_->size());
+  }
+
+  // From the machine's randomness, of which little is drawn, since that is slow.
+  static Secret make_secret() {
+    std::random_device random;
+    std::mt19937_64 generator(uint64_t{random()} << 32 | random());
+    Secret secret;
+    for (char& byte : secret) byte = static_cast<char>(generator());
+    return secret;
   }
 
  private:
-  std::array<char, 192> secret_;
+  const Secret* secret_;
 };
 
 class MemoryStateTable final : public StateTable {
  public:
-  MemoryStateTable(StateTableSettings settings, uint64_t& evicted) : settings_(std::move(settings)), evicted_(evicted) {
+  MemoryStateTable(StateTableSettings settings, const KeyedHash::Secret& secret, uint64_t& evicted)
+      : settings_(std::move(settings)), evicted_(evicted), places_(0, KeyedHash(secret)) {
     settings_.entries_max = std::max<uint64_t>(settings_.entries_max, 1);
   }
 
@@ -112,11 +122,12 @@ class MemoryStateTable final : public StateTable {
 class MemoryStateStore final : public StateStore {
  public:
   std::unique_ptr<StateTable> open(StateTableSettings settings) override {
-    return std::make_unique<MemoryStateTable>(std::move(settings), evicted_);
+    return std::make_unique<MemoryStateTable>(std::move(settings), secret_, evicted_);
   }
   uint64_t evicted() const override { return evicted_; }
 
  private:
+  const KeyedHash::Secret secret_ = KeyedHash::make_secret();
   uint64_t evicted_ = 0;
 };
 

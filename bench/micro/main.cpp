@@ -80,6 +80,28 @@ void print_budget(const char* what, double ratio, const char* bound, bool met) {
   std::printf("  %-74s %7.3f  (%s)  %s\n", what, ratio, bound, met ? "met" : "NOT MET");
 }
 
+// Routing decisions beside SimpleDispatchRouter's, and with ten thousand rules beside ten.
+void print_router_budgets(const Collector& collector) {
+  const double simple = collector.nanoseconds("route_simple/10");
+  const double match = collector.nanoseconds("re2_match");
+  for (const auto& [name, figure] : collector.figures()) {
+    if (!name.starts_with("route_") || !name.ends_with("/10")) continue;
+    const bool has_patterns = name.starts_with("route_patterns");
+    const double few = figure.nanoseconds;
+    const double many = collector.nanoseconds(name + "000");
+    if (simple > 0 && has_patterns && match > 0) {
+      const double bound = simple + 10 * match;
+      print_budget((name + ": of Simple and 10 RE2 matches").c_str(), few / bound, "at most 1", few <= bound);
+    } else if (simple > 0 && !has_patterns && few != simple) {
+      print_budget((name + ": of Simple").c_str(), few / simple, "at most 1.5", few / simple <= 1.5);
+    }
+    if (many <= 0) continue;
+    const double bound = has_patterns ? 20 : 2;
+    print_budget((name + "000: of the time with 10 rules").c_str(), many / few,
+                 has_patterns ? "at most 20" : "at most 2", many / few <= bound);
+  }
+}
+
 // A budget whose parts were not measured is left out.
 void print_budgets(const Collector& collector) {
   std::printf("\nbudgets\n");
@@ -109,6 +131,7 @@ void print_budgets(const Collector& collector) {
     const double many = collector.nanoseconds(name);
     if (few > 0 && many > 0) print_budget(what, many / few, "at most 1.3", many / few <= 1.3);
   }
+  print_router_budgets(collector);
 }
 
 bool given(const std::vector<std::string>& arguments, std::string_view flag) {

@@ -159,13 +159,10 @@ Routing::Outcome Routing::pass_changed(const Arrival& arrival, const Incoming& f
 
 Routing::Outcome Routing::route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth) {
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
-  Keys keys;
+  Keys own;
+  const Keys& keys = prepared != nullptr ? *prepared : own;
   if (dispatcher.reply_tracking) {
-    if (prepared != nullptr) {
-      keys = *prepared;
-    } else {
-      prepare(keys, incoming.sender, incoming.message);
-    }
+    if (prepared == nullptr) prepare(own, incoming.sender, incoming.message);
     if (keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
     if (trace_ != nullptr && incoming.followed) trace_->followed(*incoming.followed);
   }
@@ -186,11 +183,15 @@ bool Routing::resolve(Incoming& incoming, bool by_joint, bool& fill_in) const {
     incoming.transport = transport_named(sender.dispatcher, incoming.transport_name);
     return true;
   }
-  const bool uses_name = settings_.dispatchers[sender.dispatcher].router->uses_transport_name();
-  const bool names_transport = message.has(Field::transport_name);
-  fill_in = !by_joint && !names_transport && uses_name;
-  incoming.transport_name =
-      names_transport && !by_joint ? message.text(Field::transport_name) : std::string_view(sender.name);
+  const auto uses_name = [&] { return settings_.dispatchers[sender.dispatcher].router->uses_transport_name(); };
+  if (by_joint || !message.has(Field::transport_name)) {
+    fill_in = !by_joint && uses_name();
+    incoming.transport_name = sender.name;
+    incoming.transport = incoming.sender;
+    return true;
+  }
+  fill_in = false;
+  incoming.transport_name = message.text(Field::transport_name);
   if (incoming.transport_name == sender.name) {
     incoming.transport = incoming.sender;
     return true;
@@ -200,7 +201,7 @@ bool Routing::resolve(Incoming& incoming, bool by_joint, bool& fill_in) const {
   if (incoming.transport && settings_.endpoints[*incoming.transport].name != incoming.transport_name) {
     incoming.transport.reset();
   }
-  return sender.relay || !uses_name;
+  return sender.relay || !uses_name();
 }
 
 void Routing::remember(const Incoming& incoming, const Keys& keys, uint16_t tag) {
@@ -271,24 +272,30 @@ Routing::Outcome Routing::send_on(const Decision::Target& target, const Incoming
   Level& level = levels_[depth];
   const EndpointSettings& endpoint = settings_.endpoints[target.endpoint];
   const MessageView& message = incoming.message;
-  const auto refuse_here = [&](Bytes copy, RefusalCode code, std::string text) {
-    return refuse(target.endpoint, copy, level.forked, code, std::move(text));
-  };
   Bytes copy = original;
-  if (!copy_for(target, incoming, level, copy)) {
-    return refuse_here(original, RefusalCode::internal, "a change has made something of the message that is none");
+  if ((target.edit_count != 0 || !settings_.dispatchers[endpoint.dispatcher].leaving.empty()) &&
+      !change_copy(target, incoming, level, copy)) {
+    return refuse(target.endpoint, original, level.forked, RefusalCode::internal,
+                  "a change has made something of the message that is none");
   }
   if (trace_ != nullptr) trace_->leaves(target.endpoint, copy);
-  if (!endpoint.joint) {
-    if (sink_.offer(target.endpoint, message.kind(), copy)) return Outcome::taken;
-    return refuse_here(copy, RefusalCode::queue_full, "the queue of '" + endpoint.name + "' is full");
+  if (endpoint.joint) return cross_joint(target.endpoint, message, copy, depth);
+  if (sink_.offer(target.endpoint, message.kind(), copy)) return Outcome::taken;
+  return refuse(target.endpoint, copy, level.forked, RefusalCode::queue_full,
+                "the queue of '" + endpoint.name + "' is full");
+}
+
+Routing::Outcome Routing::cross_joint(EndpointId joint, const MessageView& message, Bytes copy, size_t depth) {
+  Level& level = levels_[depth];
+  const EndpointSettings& endpoint = settings_.endpoints[joint];
+  if (endpoint.role == Role::transport && message.kind() == MessageKind::event) {
+    return refuse(joint, copy, level.forked, RefusalCode::malformed, "events do not go towards transports");
   }
-  if (endpoint.role == Role::transport && message.kind() == MessageKind::event)
-    return refuse_here(copy, RefusalCode::malformed, "events do not go towards transports");
   const MessageView* view = &message;
   if (copy.data() != message.bytes().data()) {
     if (level.came.scan(copy) != Scan::ok || level.came.kind() != message.kind()) {
-      return refuse_here(original, RefusalCode::internal, "a change has made something of the message that is none");
+      return refuse(joint, message.bytes(), level.forked, RefusalCode::internal,
+                    "a change has made something of the message that is none");
     }
     view = &level.came;
   }
@@ -309,9 +316,8 @@ Bytes Routing::with_own_name(const Incoming& incoming, Bytes original, std::stri
 }
 
 // `copy` is the message as it goes to every target, and becomes this one's. False: the changes make it none.
-bool Routing::copy_for(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy) {
+bool Routing::change_copy(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy) {
   const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
-  if (target.edit_count == 0 && dispatcher.leaving.empty()) return true;
   level.copy.assign(copy);
   for (uint32_t i = 0; i < target.edit_count; ++i) {
     change(level.copy, level.decision.edits()[target.first_edit + i], "the router", target.endpoint);

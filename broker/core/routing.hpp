@@ -128,24 +128,26 @@ class Routing {
     const Keys* keys = nullptr;
   };
 
+  // `inline` is for what every message goes through: these are parts of one function, used in routing.cpp alone.
   Outcome pass(const Arrival& arrival, size_t depth);
   Outcome pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, size_t depth);
-  Outcome route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth);
-  void decide(const Incoming& incoming, Decision& decision);
-  Outcome hand_over(const Incoming& incoming, bool fill_in, size_t depth);
-  Outcome send_on(const Decision::Target& target, const Incoming& incoming, Bytes original, size_t depth);
+  inline Outcome route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth);
+  inline void decide(const Incoming& incoming, Decision& decision);
+  inline Outcome hand_over(const Incoming& incoming, bool fill_in, size_t depth);
+  inline Outcome send_on(const Decision::Target& target, const Incoming& incoming, Bytes original, size_t depth);
   Bytes with_own_name(const Incoming& incoming, Bytes original, std::string& filled);
-  bool copy_for(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy);
+  Outcome cross_joint(EndpointId joint, const MessageView& message, Bytes copy, size_t depth);
+  bool change_copy(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy);
   bool run_middleware(const DispatcherSettings& dispatcher, const std::vector<size_t>& order, bool entering,
                       EndpointId connector, Direction direction, std::string& bytes, MessageView& view);
-  bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
+  inline bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
   std::optional<EndpointId> transport_named(uint32_t dispatcher, std::string_view name) const;
-  void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
+  inline void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
   void change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target);
   Outcome refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text);
-  bool forked_before(size_t depth) const;
-  Incoming incoming_at(EndpointId sender, const MessageView& message, Direction direction) const;
-  Direction direction_of(EndpointId sender, const MessageView& message) const;
+  inline bool forked_before(size_t depth) const;
+  inline Incoming incoming_at(EndpointId sender, const MessageView& message, Direction direction) const;
+  inline Direction direction_of(EndpointId sender, const MessageView& message) const;
   void add_transports_behind(uint32_t dispatcher, std::vector<bool>& done);
 
   // Constant after construction.

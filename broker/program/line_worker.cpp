@@ -202,7 +202,8 @@ size_t LineWorker::settle() {
   size_t settled = 0;
   for (; !arrived_.empty() && arrived_.front().line_end <= output_.written_bytes(); ++settled) {
     const Arrived& oldest = arrived_.front();
-    if (!oldest.reply.empty() && !send(oldest.reply)) break;
+    // One that a lost connection has taken back is delivered again, and answered then.
+    if (!oldest.reply.empty() && worker_.is_held(oldest.held) && !send(oldest.reply)) break;
     worker_.ack(oldest.held);
     arrived_.pop_front();
   }

@@ -83,5 +83,22 @@ TEST(SimpleDispatchRouter, WarnsOfATransportThatNobodyHears) {
   EXPECT_EQ(warnings_of(simple("relays = ['ussd']\nrouting_mappings = {sms = 'log'}\n")), Lines{});
 }
 
+TEST(RoutersWithListsOfTheirOwn, SayThatTheUsualOnesAreNotRead) {
+  EXPECT_EQ(
+      faults_of("router_class = 'FromAddressRouter'\nchannel = 'sms'\ntransport_names = ['nonsense']\n"
+                "exposed_names = []\ndestinations = [{id = 'a', config = {regular_expression = 'x'}}]\n"),
+      (Lines{"3:1 FromAddressRouter does not read transport_names: its endpoints are listed under keys of its own",
+             "4:1 FromAddressRouter does not read exposed_names: its endpoints are listed under keys of its own"}));
+  EXPECT_EQ(faults_of("router_class = 'ToAddressRouter'\ntransport_names = ['sms']\nexposed_names = ['a']\n"
+                      "to_address_mappings = [{name = 'a', pattern = '1'}]\n"),
+            Lines{"3:1 ToAddressRouter does not read exposed_names: its endpoints are listed under keys of its own"});
+  EXPECT_EQ(
+      faults_of("router_class = 'RoutingTableDispatcher'\nreceive_inbound_connectors = ['sms']\n"
+                "receive_outbound_connectors = ['a']\ntransport_names = ['sms']\n"
+                "routing_table = {sms = {default = ['a', 'default']}}\n"),
+      Lines{"4:1 RoutingTableDispatcher does not read transport_names: its endpoints are listed under keys of its "
+            "own"});
+}
+
 }  // namespace
 }  // namespace signalbox::testing

@@ -6,7 +6,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "bench/allocations.hpp"
 #include "bench/core_harness.hpp"
@@ -72,6 +75,88 @@ INSTANTIATE_TEST_SUITE_P(Batches, SteadyState,
                                          LoadCase{vumi_message_bytes, 150}, LoadCase{small_message_bytes, 1},
                                          LoadCase{small_message_bytes, 1000}),
                          name_of);
+
+// Two dispatchers in a chain, each of which changes every message: the first router rewrites transport_name, the second
+// also pushes on a list, and middleware sets a field on every pass.
+constexpr std::string_view chain = R"(
+[[dispatcher]]
+name = "near"
+router_class = "RedirectRouter"
+transport_names = ["smpp"]
+exposed_names = ["hub"]
+redirect_inbound = {smpp = "hub"}
+middleware = [{provider = "StaticProviderSettingMiddleware"}]
+provider = {provider = "acme"}
+[[dispatcher]]
+name = "far"
+router_class = "LoadBalancingRouter"
+transport_names = ["hub"]
+exposed_names = ["app"]
+middleware = [{provider = "StaticProviderSettingMiddleware"}]
+provider = {provider = "other"}
+)";
+
+// A core with that chain, a worker at each end, and nothing kept of what comes out.
+class ChainHarness final : public Output {
+ public:
+  explicit ChainHarness(const std::string& text) : message_(vumi_message()) {
+    ConfigurationResult result = read_configuration(text, RouterRegistry());
+    if (!result.configuration) throw std::runtime_error(to_line("chain", result.faults.front()));
+    Settings settings = std::move(result.configuration->settings);
+    settings.routing_memory_bytes = small_routing_memory_bytes;
+    core_ = std::make_unique<Core>(std::move(settings), *this);
+    hello(0, Role::transport, transport_name);
+    hello(1, Role::application, application_name);
+  }
+
+  // Sends a batch, hands it out, and settles it.
+  void turn(size_t count) {
+    write_batch(body_, message_, sent_, count);
+    write(header_, Send{sent_ + 1});
+    sent_ += count;
+    core_->frame(0, {}, header_, body_, 2, now_);
+    core_->flush(now_);
+    write_ack(header_, delivered_);
+    core_->frame(1, {}, header_, {}, 1, now_);
+    core_->flush(now_);
+  }
+  uint64_t sent() const { return sent_; }
+  uint64_t delivered() const { return delivered_; }
+  Core& core() { return *core_; }
+
+  Result send(ConnectionId, Bytes, Run body) override {
+    for (Bytes rest = body.bytes(); !rest.empty(); ++delivered_) rest.remove_prefix(map_bytes(rest).value());
+    return Result::sent;
+  }
+
+ private:
+  void hello(ConnectionId from, Role role, Bytes endpoint) {
+    Hello frame;
+    frame.role = role;
+    frame.name = endpoint;
+    frame.prefetch = limits::send_window_messages;
+    write(header_, frame);
+    core_->frame(from, {}, header_, {}, 1, now_);
+  }
+
+  const Message message_;
+  const Time now_{1'000'000, 1'700'000'000'000'000};
+  std::string header_;
+  std::string body_;
+  uint64_t sent_ = 0;
+  uint64_t delivered_ = 0;
+  std::unique_ptr<Core> core_;
+};
+
+TEST(SteadyStateOfAChain, AllocatesNothingForAMessageThatEveryDispatcherChanges) {
+  ChainHarness chained(std::string{chain});
+  for (size_t i = 0; i < 2000; ++i) chained.turn(16);
+  const uint64_t before = allocation_count();
+  for (size_t i = 0; i < 5000; ++i) chained.turn(16);
+  EXPECT_EQ(allocation_count() - before, 0u) << "in 80,000 messages";
+  EXPECT_EQ(chained.delivered(), chained.sent());
+  chained.core().check_invariants();
+}
 
 TEST(AllocationCount, SeesWhatIsAllocated) {
   const uint64_t before = allocation_count();

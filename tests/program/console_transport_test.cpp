@@ -92,7 +92,7 @@ TEST_F(ConsoleTransport, AReplyMayCloseTheSession) {
 }
 
 TEST_F(ConsoleTransport, WithoutAReplyItIsOne) {
-  Process person(console("1"), file_of("anybody there?\n"));
+  Process person(console("4"), file_of("anybody there?\n"));
   EXPECT_EQ(person.exit_code(), 1);
   EXPECT_TRUE(has(person.errors(), "without a reply: 1")) << person.errors();
 }

@@ -1,5 +1,5 @@
-"""Writes lower_case_table.txt: what Python's str.lower() makes of every character that it changes, and of words in which
-what stands around a character counts.
+"""Writes lower_case_table.txt: what Python's str.lower() makes of every character that it changes, and of words in
+which what stands around a character counts.
 
     python3 tests/routers/lower_case_table.py > tests/routers/lower_case_table.txt
 

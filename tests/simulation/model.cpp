@@ -9,6 +9,7 @@ namespace signalbox::simulation {
 Model::Model(const Scenario& scenario, const MessageBook& messages, Journal& journal)
     : settings_(scenario.settings()), scenario_(scenario), messages_(messages), journal_(journal) {
   for (const EndpointSettings& endpoint : settings_.endpoints) endpoints_.emplace_back(endpoint);
+  memories_.resize(settings_.dispatchers.size());
 }
 
 Copy& Model::new_copy(EndpointId endpoint, const Message& message) {
@@ -25,7 +26,7 @@ Copy& Model::new_copy(EndpointId endpoint, const Message& message) {
 void Model::die(const Message& message, EndpointId at, uint32_t deliveries, std::optional<std::string> reason,
                 Time now) {
   ++dead_;
-  const EndpointId target = settings_.dispatchers[0].dead_letters;
+  const EndpointId target = settings_.dispatchers[settings_.endpoints[at].dispatcher].dead_letters;
   EndpointBook& book = endpoints_[target];
   if (!book.admit(message.queued.size(), now.monotonic_ms)) return fail("the dead letters have no room");
   Copy& copy = new_copy(target, message);

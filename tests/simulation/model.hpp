@@ -63,10 +63,22 @@ class Model {
 
  private:
   struct Remembered {
-    EndpointId sender = 0;
+    EndpointId origin = 0;  // where the message entered the broker
+    EndpointId source = 0;  // where it entered the dispatcher: the same, or a joint
     bool ambiguous = false;
   };
   using Memory = std::unordered_map<std::string, Remembered>;
+  // What one dispatcher remembers.
+  struct Memories {
+    Memory inbound;   // message_id -> the transport that sent it
+    Memory outbound;  // message_id -> the application that sent it
+  };
+  // What has become of a message on its way through the dispatchers.
+  struct Way {
+    uint64_t taken = 0;                 // copies
+    unsigned refusal = 0;               // the first one met
+    std::vector<EndpointId> not_taken;  // where copies have stopped
+  };
 
   // Frames in, one each (model_input.cpp).
   void hello(ConnectionId from, const Hello& frame, Time now);
@@ -78,8 +90,9 @@ class Model {
   bool within_window(SessionBook& session, Seq first, const std::vector<const Message*>& batch) const;
   void enter(SessionBook& session, const Message& message, Time now);
   unsigned judge(const EndpointBook& sender, const Message& message) const;
-  std::vector<EndpointId> targets_of(const Message& message, unsigned& refusal) const;
-  void remember(const Message& message);
+  bool pass(EndpointId sender, const Message& message, Outcome& outcome, Way& way, Time now);
+  std::vector<EndpointId> targets_of(EndpointId sender, const Message& message, unsigned& refusal) const;
+  void remember(EndpointId sender, const Message& message);
   void enqueue(EndpointId endpoint, const Message& message, Outcome& outcome, Time now);
 
   // The life of copies and registrations.
@@ -132,8 +145,7 @@ class Model {
   std::vector<std::unique_ptr<SessionBook>> sessions_;
   std::deque<Copy> copies_;
   std::vector<std::vector<Copy*>> copies_of_;  // by serial number
-  Memory inbound_memory_;                      // message_id -> the transport that sent it
-  Memory outbound_memory_;                     // message_id -> the application that sent it
+  std::vector<Memories> memories_;             // by dispatcher
   uint64_t registrations_ = 0;
   uint64_t delivered_ = 0;
   uint64_t dead_ = 0;

@@ -46,7 +46,9 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
   journal_.note("core gets a HELLO: connection, confirmed, prefetch", from, frame.confirmed, frame.prefetch);
   std::optional<EndpointId> endpoint;
   for (EndpointId id = 0; id < endpoints_.size(); ++id)
-    if (settings_.endpoints[id].name == frame.name && settings_.endpoints[id].role == *frame.role) endpoint = id;
+    if (settings_.endpoints[id].name == frame.name && settings_.endpoints[id].role == *frame.role &&
+        !settings_.endpoints[id].joint)
+      endpoint = id;
 
   if (connection.registration && !connection.registration->leaving) {
     RegistrationBook& old = *connection.registration;
@@ -145,33 +147,47 @@ void Model::enter(SessionBook& session, const Message& message, Time now) {
   Outcome& outcome = session.pending.emplace_back();
   EndpointBook& sender = endpoints_[session.endpoint];
   sender.sender.received.add(message.sent.size());
-  unsigned refusal = judge(sender, message);
-  std::vector<EndpointId> targets;
-  if (refusal == 0) targets = targets_of(message, refusal);
-  std::vector<EndpointId> not_taken;
-  uint64_t taken = 0;
-  for (EndpointId target : targets) {
-    if (endpoints_[target].admit(message.queued.size(), now.monotonic_ms)) {
-      enqueue(target, message, outcome, now);
-      ++taken;
-    } else {
-      not_taken.push_back(target);
-    }
-  }
-  if (refusal == 0 && taken == 0) refusal = bit(RefusalCode::queue_full);
-  journal_.note("message enters: number, serial, copies taken, refusal", number, message.serial, taken, refusal);
-  if (refusal != 0) {
+  Way way;
+  way.refusal = judge(sender, message);
+  if (way.refusal == 0 && pass(session.endpoint, message, outcome, way, now)) way.refusal = 0;
+  journal_.note("message enters: number, serial, copies taken, refusal", number, message.serial, way.taken,
+                way.refusal);
+  if (way.refusal != 0) {
     sender.sender.refused.add(message.sent.size());
-    session.refused.emplace(number, refusal);
+    session.refused.emplace(number, way.refusal);
     return;
   }
   sender.sender.routed.add(message.sent.size());
-  for (uint64_t i = 0; i < taken; ++i) sender.sender.copies.add(message.queued.size());
-  for (EndpointId target : not_taken) {
+  for (uint64_t i = 0; i < way.taken; ++i) sender.sender.copies.add(message.queued.size());
+  for (EndpointId at : way.not_taken) {
     sender.sender.not_taken.add(message.queued.size());
-    die(message, target, 0, std::nullopt, now);
+    die(message, at, 0, std::nullopt, now);
   }
-  remember(message);
+}
+
+// From one endpoint of a dispatcher to others, and on behind joints. True: somebody has taken a copy.
+bool Model::pass(EndpointId sender, const Message& message, Outcome& outcome, Way& way, Time now) {
+  const auto stopped = [&way](EndpointId at, unsigned refusal) {
+    if (way.refusal == 0) way.refusal = refusal;
+    way.not_taken.push_back(at);
+  };
+  unsigned refusal = 0;
+  const std::vector<EndpointId> targets = targets_of(sender, message, refusal);
+  if (targets.empty()) stopped(sender, refusal);
+  bool taken = false;
+  for (EndpointId target : targets) {
+    if (const auto joint = settings_.endpoints[target].joint) {
+      taken |= pass(*joint, message, outcome, way, now);
+    } else if (endpoints_[target].admit(message.queued.size(), now.monotonic_ms)) {
+      enqueue(target, message, outcome, now);
+      ++way.taken;
+      taken = true;
+    } else {
+      stopped(target, bit(RefusalCode::queue_full));
+    }
+  }
+  if (taken) remember(sender, message);
+  return taken;
 }
 
 // What is wrong with the message itself; 0: nothing.
@@ -189,38 +205,40 @@ unsigned Model::judge(const EndpointBook& sender, const Message& message) const 
   return refusal;
 }
 
-std::vector<EndpointId> Model::targets_of(const Message& message, unsigned& refusal) const {
+std::vector<EndpointId> Model::targets_of(EndpointId sender, const Message& message, unsigned& refusal) const {
   const Draft& draft = message.draft;
-  const bool inbound = endpoints_[draft.sender].settings().role == Role::transport;
-  const auto followed = [this](const Memory& memory, const std::string& id) -> std::optional<EndpointId> {
+  const EndpointSettings& from = settings_.endpoints[sender];
+  const auto followed = [&](const Memory& memory, const std::string& id) -> std::optional<EndpointId> {
     const auto found = memory.find(id);
-    if (!settings_.dispatchers[0].reply_tracking || found == memory.end() || found->second.ambiguous) return {};
-    return found->second.sender;
+    if (!scenario_.reply_tracking(from.dispatcher) || found == memory.end() || found->second.ambiguous) return {};
+    return found->second.source;
   };
-  if (inbound) {
+  if (from.role == Role::transport) {
     if (draft.kind == MessageKind::event)
-      if (const auto application = followed(outbound_memory_, draft.id)) return {*application};
-    const std::string& name = draft.transport_name ? *draft.transport_name : endpoints_[draft.sender].settings().name;
-    std::vector<EndpointId> targets = scenario_.inbound(name);
+      if (const auto application = followed(memories_[from.dispatcher].outbound, draft.id)) return {*application};
+    const std::string& name = draft.transport_name && !from.joint ? *draft.transport_name : from.name;
+    std::vector<EndpointId> targets = scenario_.inbound(from.dispatcher, name);
     if (targets.empty()) refusal = bit(RefusalCode::no_route);
     return targets;
   }
   if (!draft.in_reply_to.empty())
-    if (const auto transport = followed(inbound_memory_, draft.in_reply_to)) return {*transport};
-  const auto transport = scenario_.outbound(draft.transport_name.value_or(""));
+    if (const auto transport = followed(memories_[from.dispatcher].inbound, draft.in_reply_to)) return {*transport};
+  const auto transport = scenario_.outbound(from.dispatcher, draft.transport_name.value_or(""));
   if (transport) return {*transport};
   refusal = bit(RefusalCode::unknown_endpoint);
   if (!draft.transport_name) refusal |= bit(RefusalCode::no_route);
   return {};
 }
 
-void Model::remember(const Message& message) {
+void Model::remember(EndpointId sender, const Message& message) {
   const Draft& draft = message.draft;
   if (draft.kind == MessageKind::event) return;
-  const bool inbound = endpoints_[draft.sender].settings().role == Role::transport;
-  Memory& memory = inbound ? inbound_memory_ : outbound_memory_;
-  const auto [found, is_new] = memory.try_emplace(draft.id, Remembered{draft.sender, false});
-  if (!is_new && found->second.sender != draft.sender) found->second.ambiguous = true;
+  const EndpointSettings& from = settings_.endpoints[sender];
+  Memories& memories = memories_[from.dispatcher];
+  Memory& memory = from.role == Role::transport ? memories.inbound : memories.outbound;
+  const auto [found, is_new] = memory.try_emplace(draft.id, Remembered{draft.sender, sender, false});
+  if (!is_new && found->second.origin != draft.sender) found->second.ambiguous = true;
+  found->second.source = sender;
 }
 
 void Model::enqueue(EndpointId endpoint, const Message& message, Outcome& outcome, Time now) {

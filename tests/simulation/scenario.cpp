@@ -27,13 +27,14 @@ Setting list_setting(std::string key, const std::vector<std::string>& texts) {
   return setting;
 }
 
-// What the configuration hands a router, without a file.
+// What the configuration hands the router of one dispatcher, without a file.
 class Setup final : public RouterSetup {
  public:
-  Setup(const Scenario& scenario, std::vector<Setting> settings) : scenario_(scenario), settings_(std::move(settings)) {
+  Setup(const Scenario& scenario, uint32_t dispatcher, std::vector<Setting> settings)
+      : scenario_(scenario), dispatcher_(dispatcher), settings_(std::move(settings)) {
     for (size_t id = 0; id < scenario.endpoint_count(); ++id) {
       const EndpointSettings& endpoint = scenario.endpoint(static_cast<EndpointId>(id));
-      if (endpoint.dead_letters) continue;
+      if (endpoint.dead_letters || endpoint.dispatcher != dispatcher) continue;
       (endpoint.role == Role::transport ? transports_ : applications_).push_back(endpoint.name);
     }
     settings_.push_back(list_setting("transport_names", transports_));
@@ -45,8 +46,8 @@ class Setup final : public RouterSetup {
   std::optional<EndpointId> transport(std::string_view name) const override { return id_of(name, Role::transport); }
   std::optional<EndpointId> application(std::string_view name) const override { return id_of(name, Role::application); }
   std::string_view name_of(EndpointId endpoint) const override { return scenario_.endpoint(endpoint).name; }
-  bool has_relays() const override { return scenario_.has_relays(); }
-  bool reply_tracking() const override { return scenario_.reply_tracking(); }
+  bool has_relays() const override { return scenario_.has_relays(dispatcher_); }
+  bool reply_tracking() const override { return scenario_.reply_tracking(dispatcher_); }
   uint64_t expire_routing_memory_s() const override { return limits::expire_routing_memory_s; }
   uint64_t max_users() const override { return 1000; }
   StateStore& state() override { return *state_; }
@@ -75,12 +76,14 @@ class Setup final : public RouterSetup {
   std::optional<EndpointId> id_of(std::string_view name, Role role) const {
     for (size_t id = 0; id < scenario_.endpoint_count(); ++id) {
       const EndpointSettings& endpoint = scenario_.endpoint(static_cast<EndpointId>(id));
-      if (endpoint.name == name && endpoint.role == role && !endpoint.dead_letters) return static_cast<EndpointId>(id);
+      if (endpoint.dead_letters || endpoint.dispatcher != dispatcher_) continue;
+      if (endpoint.name == name && endpoint.role == role) return static_cast<EndpointId>(id);
     }
     return std::nullopt;
   }
 
   const Scenario& scenario_;
+  const uint32_t dispatcher_;
   std::unique_ptr<StateStore> state_ = memory_state_store();
   std::vector<Setting> settings_;
   std::vector<std::string> transports_;
@@ -89,7 +92,7 @@ class Setup final : public RouterSetup {
 
 }  // namespace
 
-Scenario::Scenario(Random& random) {
+Scenario::Scenario(Random& random, Installation installation) {
   heartbeat_ms = random.between(300, 5000);
   max_message_bytes = random.between(400, 700);
   max_batch_bytes = max_message_bytes + random.between(400, 4000);  // room for a message that is too large
@@ -98,35 +101,107 @@ Scenario::Scenario(Random& random) {
   max_prefetch = random.between(4, 64);
   max_unsettled_bytes = random.between(500, 8000);
   session_ttl_s = random.between(2, 60);
-  reply_tracking_ = !random.chance(150);
+  if (installation == Installation::one_dispatcher) {
+    make_one_dispatcher(random);
+  } else {
+    make_several_dispatchers(random);
+  }
+  for (char& byte : hash_secret_) byte = static_cast<char>(random.next());
+}
 
+void Scenario::make_one_dispatcher(Random& random) {
+  dispatchers_.emplace_back().reply_tracking = !random.chance(150);
   transport_count_ = random.between(1, 3);
   const size_t application_count = random.between(1, 3);
   for (size_t i = 0; i < transport_count_; ++i)
     endpoints_.push_back(make_endpoint(random, numbered("transport_", i), Role::transport));
   for (size_t i = 0; i < application_count; ++i)
     endpoints_.push_back(make_endpoint(random, numbered("application_", i), Role::application));
+  add_dead_letters(random);
 
+  const std::vector<EndpointId> applications = endpoints_of(0, Role::application);
+  for (size_t i = 0; i < transport_count_; ++i) {
+    if (i > 0 && random.chance(50)) continue;  // a transport that no rule knows
+    map_transport(random, endpoints_[i], applications);
+  }
+  if (has_relays(0)) dispatchers_[0].mapping["foreign"].push_back(static_cast<EndpointId>(transport_count_));
+  if (random.chance(300)) dispatchers_[0].aliases["alias"] = endpoints_[random.below(transport_count_)].name;
+}
+
+// No way forks and comes together again, so that an endpoint gets one copy of a message at most.
+void Scenario::make_several_dispatchers(Random& random) {
+  const auto count = static_cast<uint32_t>(random.between(2, 3));
+  dispatchers_.resize(count);
+  std::vector<EndpointSettings> applications;
+  for (uint32_t dispatcher = 0; dispatcher < count; ++dispatcher) {
+    dispatchers_[dispatcher].reply_tracking = !random.chance(150);
+    for (uint64_t left = random.between(1, 2); left > 0; --left) {
+      endpoints_.push_back(make_endpoint(random, numbered("transport_", endpoints_.size()), Role::transport));
+      endpoints_.back().dispatcher = dispatcher;
+    }
+    for (uint64_t left = random.between(1, 2); left > 0; --left) {
+      applications.push_back(make_endpoint(random, numbered("application_", applications.size()), Role::application));
+      applications.back().dispatcher = dispatcher;
+    }
+  }
+  transport_count_ = endpoints_.size();
+  endpoints_.insert(endpoints_.end(), applications.begin(), applications.end());
+
+  const bool first_two = random.chance(700);
+  if (first_two) join(0, 1);
+  if (count == 3) {
+    const uint64_t parent = random.below(4);  // 2: neither; 3: both, where they are apart from one another
+    if (parent == 0 || (parent == 3 && !first_two)) join(0, 2);
+    if (parent == 1 || (parent == 3 && !first_two)) join(1, 2);
+  }
+  add_dead_letters(random);
+
+  for (uint32_t dispatcher = 0; dispatcher < count; ++dispatcher) {
+    const std::vector<EndpointId> targets = endpoints_of(dispatcher, Role::application);
+    const std::vector<EndpointId> transports = endpoints_of(dispatcher, Role::transport);
+    for (const EndpointId id : transports) {
+      if (id != transports.front() && random.chance(50)) continue;
+      map_transport(random, endpoints_[id], targets);
+    }
+    if (has_relays(dispatcher)) dispatchers_[dispatcher].mapping["foreign"].push_back(targets.back());
+    if (random.chance(300))
+      dispatchers_[dispatcher].aliases["alias"] = endpoints_[transports[random.below(transports.size())]].name;
+  }
+}
+
+void Scenario::join(uint32_t near, uint32_t far) {
+  EndpointSettings exposed;
+  exposed.name = numbered("joint_", endpoints_.size());
+  exposed.role = Role::application;
+  exposed.dispatcher = near;
+  EndpointSettings transport_side = exposed;
+  transport_side.role = Role::transport;
+  transport_side.dispatcher = far;
+  const auto first = static_cast<EndpointId>(endpoints_.size());
+  exposed.joint = first + 1;
+  transport_side.joint = first;
+  endpoints_.push_back(exposed);
+  endpoints_.push_back(transport_side);
+}
+
+void Scenario::map_transport(Random& random, const EndpointSettings& transport,
+                             const std::vector<EndpointId>& applications) {
+  auto& targets = dispatchers_[transport.dispatcher].mapping[transport.name];
+  const uint64_t copies = random.chance(400) ? random.between(2, 3) : 1;
+  // Each application once: two copies of one message at one endpoint could not be told apart.
+  for (uint64_t copy = 0; copy < copies; ++copy) {
+    const EndpointId target = applications[random.below(applications.size())];
+    if (std::find(targets.begin(), targets.end(), target) == targets.end()) targets.push_back(target);
+  }
+}
+
+void Scenario::add_dead_letters(Random& random) {
   EndpointSettings dead;
   dead.name = "dead_letters";
   dead.dead_letters = true;
   dead.overflow = Overflow::drop_oldest;
   dead.max_messages = random.between(30, 300);  // above what its readers can have under way together
   endpoints_.push_back(dead);
-
-  for (size_t i = 0; i < transport_count_; ++i) {
-    if (i > 0 && random.chance(50)) continue;  // a transport that no rule knows
-    auto& targets = mapping_[endpoints_[i].name];
-    const uint64_t copies = random.chance(400) ? random.between(2, 3) : 1;
-    // Each application once: two copies of one message at one endpoint could not be told apart.
-    for (uint64_t copy = 0; copy < copies; ++copy) {
-      const auto target = static_cast<EndpointId>(transport_count_ + random.below(application_count));
-      if (std::find(targets.begin(), targets.end(), target) == targets.end()) targets.push_back(target);
-    }
-  }
-  if (has_relays()) mapping_["foreign"].push_back(static_cast<EndpointId>(transport_count_));
-  if (random.chance(300)) aliases_["alias"] = endpoints_[random.below(transport_count_)].name;
-  for (char& byte : hash_secret_) byte = static_cast<char>(random.next());
 }
 
 EndpointSettings Scenario::make_endpoint(Random& random, const std::string& name, Role role) const {
@@ -143,33 +218,39 @@ EndpointSettings Scenario::make_endpoint(Random& random, const std::string& name
   return endpoint;
 }
 
-Settings Scenario::settings() const {
+std::unique_ptr<Router> Scenario::router(uint32_t dispatcher) const {
   Setting mappings;
   mappings.type = Setting::Type::table;
   mappings.key = "routing_mappings";
-  for (const auto& [source, targets] : mapping_) {
+  for (const auto& [source, targets] : dispatchers_[dispatcher].mapping) {
     std::vector<std::string> names;
     for (EndpointId target : targets) names.push_back(endpoint(target).name);
     mappings.items.push_back(names.size() == 1 ? text_setting(source, names[0]) : list_setting(source, names));
   }
   std::vector<Setting> given{mappings};
-  if (!aliases_.empty()) {
+  if (!dispatchers_[dispatcher].aliases.empty()) {
     Setting table;
     table.type = Setting::Type::table;
     table.key = "transport_mappings";
-    for (const auto& [name, target] : aliases_) table.items.push_back(text_setting(name, target));
+    for (const auto& [name, target] : dispatchers_[dispatcher].aliases)
+      table.items.push_back(text_setting(name, target));
     given.push_back(table);
   }
-  Setup setup(*this, std::move(given));
+  Setup setup(*this, dispatcher, std::move(given));
+  return RouterRegistry().find("SimpleDispatchRouter")->make(setup);
+}
 
+Settings Scenario::settings() const {
   Settings settings;
   settings.product = product;
   settings.endpoints = endpoints_;
-  DispatcherSettings& dispatcher = settings.dispatchers.emplace_back();
-  dispatcher.name = "simulated";
-  dispatcher.router = RouterRegistry().find("SimpleDispatchRouter")->make(setup);
-  dispatcher.dead_letters = dead_letters();
-  dispatcher.reply_tracking = reply_tracking_;
+  for (uint32_t id = 0; id < dispatchers_.size(); ++id) {
+    DispatcherSettings& dispatcher = settings.dispatchers.emplace_back();
+    dispatcher.name = numbered("simulated_", id);
+    dispatcher.router = router(id);
+    dispatcher.dead_letters = dead_letters();
+    dispatcher.reply_tracking = dispatchers_[id].reply_tracking;
+  }
   settings.heartbeat_ms = heartbeat_ms;
   settings.max_message_bytes = max_message_bytes;
   settings.max_batch_bytes = max_batch_bytes;
@@ -183,23 +264,47 @@ Settings Scenario::settings() const {
   return settings;
 }
 
-bool Scenario::has_relays() const {
-  return std::any_of(endpoints_.begin(), endpoints_.end(), [](const auto& endpoint) { return endpoint.relay; });
+std::vector<EndpointId> Scenario::endpoints_of(uint32_t dispatcher, Role role) const {
+  std::vector<EndpointId> found;
+  for (EndpointId id = 0; id < endpoints_.size(); ++id) {
+    const EndpointSettings& endpoint = endpoints_[id];
+    if (endpoint.dispatcher == dispatcher && endpoint.role == role && !endpoint.dead_letters) found.push_back(id);
+  }
+  return found;
 }
 
-std::vector<EndpointId> Scenario::inbound(const std::string& transport_name) const {
-  const auto found = mapping_.find(transport_name);
-  return found == mapping_.end() ? std::vector<EndpointId>() : found->second;
+bool Scenario::has_relays(uint32_t dispatcher) const {
+  return std::any_of(endpoints_.begin(), endpoints_.end(), [dispatcher](const auto& endpoint) {
+    return endpoint.relay && endpoint.dispatcher == dispatcher;
+  });
 }
 
-std::optional<EndpointId> Scenario::outbound(const std::string& transport_name) const {
-  const auto alias = aliases_.find(transport_name);
-  return transport(alias == aliases_.end() ? transport_name : alias->second);
+std::vector<EndpointId> Scenario::inbound(uint32_t dispatcher, const std::string& transport_name) const {
+  const auto found = dispatchers_[dispatcher].mapping.find(transport_name);
+  return found == dispatchers_[dispatcher].mapping.end() ? std::vector<EndpointId>() : found->second;
 }
 
-std::optional<EndpointId> Scenario::transport(const std::string& name) const {
-  for (size_t i = 0; i < transport_count_; ++i)
-    if (endpoints_[i].name == name) return static_cast<EndpointId>(i);
+std::optional<EndpointId> Scenario::outbound(uint32_t dispatcher, const std::string& transport_name) const {
+  const auto& aliases = dispatchers_[dispatcher].aliases;
+  const auto alias = aliases.find(transport_name);
+  if (alias != aliases.end()) return transport(dispatcher, alias->second);
+  if (const auto own = transport(dispatcher, transport_name)) return own;
+  return joint_towards(dispatcher, transport_name);
+}
+
+std::optional<EndpointId> Scenario::transport(uint32_t dispatcher, const std::string& name) const {
+  for (const EndpointId id : endpoints_of(dispatcher, Role::transport))
+    if (endpoints_[id].name == name) return id;
+  return std::nullopt;
+}
+
+// The first joint behind which, however far, there is a transport of that name.
+std::optional<EndpointId> Scenario::joint_towards(uint32_t dispatcher, const std::string& name) const {
+  for (const EndpointId id : endpoints_of(dispatcher, Role::transport)) {
+    if (!endpoints_[id].joint) continue;
+    const uint32_t behind = endpoints_[*endpoints_[id].joint].dispatcher;
+    if (transport(behind, name) || joint_towards(behind, name)) return id;
+  }
   return std::nullopt;
 }
 

@@ -1,4 +1,5 @@
-// One invented installation: endpoints, limits and a real SimpleDispatchRouter, all from the seed.
+// One invented installation: endpoints, limits and real SimpleDispatchRouters, all from the seed. Either one
+// dispatcher, or two or three of them, chained or apart.
 //
 // Limits are tiny beside the defaults, so that a run of a few thousand steps reaches every one of them.
 //
@@ -6,7 +7,9 @@
 // Tested by simulation_test.cpp.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,25 +19,25 @@
 
 namespace signalbox::simulation {
 
+enum class Installation : uint8_t { one_dispatcher, several_dispatchers };
+
 class Scenario {
  public:
-  explicit Scenario(Random& random);
+  Scenario(Random& random, Installation installation);
 
-  // What the core is built from: the same each time it is asked, with a router of its own.
+  // What the core is built from: the same each time it is asked, with routers of its own.
   Settings settings() const;
 
   size_t endpoint_count() const { return endpoints_.size(); }
   const EndpointSettings& endpoint(EndpointId id) const { return endpoints_[id]; }
   EndpointId dead_letters() const { return static_cast<EndpointId>(endpoints_.size() - 1); }
   size_t transport_count() const { return transport_count_; }
-  bool has_relays() const;
-  bool reply_tracking() const { return reply_tracking_; }
-  const std::map<std::string, std::string>& aliases() const { return aliases_; }
+  bool has_relays(uint32_t dispatcher) const;
+  bool reply_tracking(uint32_t dispatcher) const { return dispatchers_[dispatcher].reply_tracking; }
 
   // The router's own rule, as the page on routers has it, worked out without the router.
-  std::vector<EndpointId> inbound(const std::string& transport_name) const;
-  std::optional<EndpointId> outbound(const std::string& transport_name) const;
-  std::optional<EndpointId> transport(const std::string& name) const;
+  std::vector<EndpointId> inbound(uint32_t dispatcher, const std::string& transport_name) const;
+  std::optional<EndpointId> outbound(uint32_t dispatcher, const std::string& transport_name) const;
 
   // Limits and timings, all but the endpoints'.
   uint64_t heartbeat_ms = 0;
@@ -48,13 +51,26 @@ class Scenario {
   std::string product = "signalbox simulation";
 
  private:
+  struct Dispatcher {
+    bool reply_tracking = true;
+    std::map<std::string, std::vector<EndpointId>> mapping;  // routing_mappings
+    std::map<std::string, std::string> aliases;              // transport_mappings
+  };
+
+  void make_one_dispatcher(Random& random);
+  void make_several_dispatchers(Random& random);
+  void join(uint32_t near, uint32_t far);
+  void map_transport(Random& random, const EndpointSettings& transport, const std::vector<EndpointId>& applications);
+  void add_dead_letters(Random& random);
+  std::vector<EndpointId> endpoints_of(uint32_t dispatcher, Role role) const;
+  std::optional<EndpointId> transport(uint32_t dispatcher, const std::string& name) const;
+  std::optional<EndpointId> joint_towards(uint32_t dispatcher, const std::string& name) const;
+  std::unique_ptr<Router> router(uint32_t dispatcher) const;
   EndpointSettings make_endpoint(Random& random, const std::string& name, Role role) const;
 
   size_t transport_count_ = 0;
-  bool reply_tracking_ = true;
-  std::vector<EndpointSettings> endpoints_;                 // transports, applications, dead_letters
-  std::map<std::string, std::vector<EndpointId>> mapping_;  // routing_mappings
-  std::map<std::string, std::string> aliases_;              // transport_mappings
+  std::vector<Dispatcher> dispatchers_;
+  std::vector<EndpointSettings> endpoints_;  // transports, applications, joints (each twice), dead_letters
   std::array<char, 192> hash_secret_{};
 };
 

@@ -11,11 +11,12 @@
 #include "tests/simulation/simulation.hpp"
 
 int main(int argument_count, char** arguments) {
-  using signalbox::simulation::Simulation;
+  using namespace signalbox::simulation;
   uint64_t seed = std::random_device()();
   uint64_t steps = 10'000;
   uint64_t runs = 1;
   uint64_t trace_from = UINT64_MAX;
+  Installation installation = Installation::one_dispatcher;
   for (int i = 1; i < argument_count; i += 2) {
     const char* const text = i + 1 < argument_count ? arguments[i + 1] : nullptr;
     const uint64_t value = text != nullptr ? std::strtoull(text, nullptr, 10) : 0;
@@ -27,8 +28,10 @@ int main(int argument_count, char** arguments) {
       runs = value;
     } else if (text != nullptr && std::strcmp(arguments[i], "--trace") == 0) {
       trace_from = value;
+    } else if (text != nullptr && std::strcmp(arguments[i], "--several") == 0) {
+      installation = value != 0 ? Installation::several_dispatchers : Installation::one_dispatcher;
     } else {
-      std::fprintf(stderr, "usage: simulate [--seed S] [--steps N] [--runs K] [--trace T]\n");
+      std::fprintf(stderr, "usage: simulate [--seed S] [--steps N] [--runs K] [--trace T] [--several 0|1]\n");
       return 2;
     }
   }
@@ -39,7 +42,7 @@ int main(int argument_count, char** arguments) {
   uint64_t delivered = 0;
   uint64_t dead = 0;
   for (uint64_t run = 0; run < runs; ++run) {
-    Simulation simulation(seed + run, steps);
+    Simulation simulation(seed + run, steps, PlantedLie::none, installation);
     simulation.trace_from(trace_from);
     if (!simulation.run()) {
       std::fputs(simulation.report().c_str(), stderr);

@@ -23,18 +23,19 @@ void print_journal_on_abort() {
   std::signal(SIGABRT, on_abort);
 }
 
-Simulation::Simulation(uint64_t seed, uint64_t steps, PlantedLie lie)
+Simulation::Simulation(uint64_t seed, uint64_t steps, PlantedLie lie, Installation installation)
     : random_(seed),
       journal_(seed, steps),
       steps_(steps),
       lie_(lie),
       lie_step_(steps / 8 + seed % (steps / 4 + 1)),
-      scenario_(random_),
+      scenario_(random_, installation),
       model_(std::make_unique<Model>(scenario_, messages_, journal_)),
       core_(std::make_unique<Core>(scenario_.settings(), *this)),
       link_(random_),
       world_{random_, scenario_, messages_, link_, journal_, {10'000, start_wall_us}, false, {}} {
   for (EndpointId endpoint = 0; endpoint < scenario_.endpoint_count(); ++endpoint) {
+    if (scenario_.endpoint(endpoint).joint) continue;
     const uint64_t instances = random_.chance(500) ? 1 : random_.between(1, 3);
     for (uint64_t i = 0; i < instances; ++i)
       workers_.push_back(std::make_unique<SimulatedWorker>(world_, workers_.size(), endpoint));

@@ -38,7 +38,8 @@ enum class PlantedLie : uint8_t {
 
 class Simulation final : public Output {
  public:
-  Simulation(uint64_t seed, uint64_t steps, PlantedLie lie = PlantedLie::none);
+  Simulation(uint64_t seed, uint64_t steps, PlantedLie lie = PlantedLie::none,
+             Installation installation = Installation::one_dispatcher);
   ~Simulation() override;
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;

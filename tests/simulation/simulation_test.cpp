@@ -40,6 +40,20 @@ TEST_F(SimulationTest, EveryPromiseIsKeptForManySeeds) {
   EXPECT_GT(dead, seed_count);
 }
 
+// Two or three dispatchers, chained or apart.
+TEST_F(SimulationTest, EveryPromiseIsKeptThroughChains) {
+  uint64_t delivered = 0;
+  uint64_t dead = 0;
+  for (uint64_t seed = 1; seed <= seed_count / 2; ++seed) {
+    Simulation simulation(seed, steps, PlantedLie::none, Installation::several_dispatchers);
+    ASSERT_TRUE(simulation.run()) << simulation.report();
+    delivered += simulation.model().delivered();
+    dead += simulation.model().dead();
+  }
+  EXPECT_GT(delivered, seed_count * steps / 20);
+  EXPECT_GT(dead, seed_count / 2);
+}
+
 // Faults of the core that the simulation has found, each with a seed that finds it again when its remedy is taken out.
 // A change to what the simulation draws shifts all seeds: look for new ones then, in the same way.
 struct NamedSeed {

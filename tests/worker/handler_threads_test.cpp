@@ -72,8 +72,9 @@ TEST_F(WorkerTest, HandlersRunSideBySideWhileTheLoopGoesOn) {
 TEST_F(WorkerTest, WhatAHandlerSentLeavesBeforeItsDeliveryIsAcknowledged) {
   Worker worker(options());
   std::atomic<bool> took_too_much{false};
+  const std::string too_large(size_t{5} << 20, 'x');
   HandlerThreads threads(worker, 4, [&](const Delivery& delivery, Outbox& outbox) {
-    took_too_much = outbox.send(Bytes()) || outbox.send(std::string(size_t{5} << 20, 'x'));
+    took_too_much = outbox.send(Bytes()) || outbox.send(too_large);
     outbox.send(delivery.bytes);
     Message message(delivery.bytes);
     message.set_text("again", message.text("n"));
@@ -84,7 +85,6 @@ TEST_F(WorkerTest, WhatAHandlerSentLeavesBeforeItsDeliveryIsAcknowledged) {
   broker.send(Deliver{1, false}, numbered(1, count));
   std::set<std::string> answered;
   uint64_t answers = 0;
-  std::set<Seq> settled;
   Seq upto = 0;
   while (upto < count) {
     std::optional<test::FromWorker> message;
@@ -100,8 +100,9 @@ TEST_F(WorkerTest, WhatAHandlerSentLeavesBeforeItsDeliveryIsAcknowledged) {
     }
     auto ack = message->as<Ack>();
     ASSERT_TRUE(ack);
-    for (; upto < ack->upto; ++upto) settled.insert(upto + 1);
-    while (ack->also.size() > 0) settled.insert(ack->also.take());
+    std::vector<Seq> settled;
+    for (; upto < ack->upto; ++upto) settled.push_back(upto + 1);
+    while (ack->also.size() > 0) settled.push_back(ack->also.take());
     for (const Seq seq : settled) ASSERT_EQ(answered.count(std::to_string(seq)), 1u) << seq;
   }
   EXPECT_EQ(answers, 2 * count);
