@@ -9,6 +9,10 @@ elseif(SIGNALBOX_SANITIZER STREQUAL "thread")
 elseif(NOT SIGNALBOX_SANITIZER STREQUAL "none")
   message(FATAL_ERROR "SIGNALBOX_SANITIZER is none, address or thread, not '${SIGNALBOX_SANITIZER}'")
 endif()
+# gcc 12 takes what a sanitizer adds for uses of what is not set yet; a build without one still looks for those.
+if(signalbox_sanitizer_flags)
+  list(APPEND signalbox_sanitizer_flags $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+endif()
 
 function(signalbox_target name)
   target_compile_options(
