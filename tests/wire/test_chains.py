@@ -1,4 +1,4 @@
-"""routers.md section 1: dispatchers of one broker, joined by names that they share, or apart; seen from outside."""
+"""Dispatchers of one broker, joined by names that they share, or apart; seen from outside."""
 
 import unittest
 

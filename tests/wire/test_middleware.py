@@ -1,4 +1,4 @@
-"""routers.md section 4: each piece of middleware, seen from outside, on what enters and on what leaves."""
+"""Each piece of middleware, seen from outside, on what enters and on what leaves."""
 
 import time
 import unittest
@@ -43,15 +43,21 @@ class Logging(Middleware):
     pieces = [{"mw1": "vumi.middleware.LoggingMiddleware"}]
     options = '[mw1]\nlog_level = "warning"\n'
 
-    def lines(self):
-        return [line for line in self.bus.log().splitlines() if " message middleware=mw1 " in line]
+    def lines(self, count):
+        """The lines of the piece so far, once there are so many: they come by a pipe of their own."""
+        def found():
+            return [line for line in self.bus.lines if " message middleware=mw1 " in line]
+
+        with self.bus.changed:
+            self.bus.changed.wait_for(lambda: len(found()) >= count, DEADLINE_S)
+            return found()
 
     def test_a_line_for_each_pass(self):
         message = user("m1", transport_name="sms", content="two words\nand a line", from_addr="+1")
         self.sms.settled(self.sms.say(message))
         self.app.deliveries(1)
         self.other.deliveries(1)
-        lines = self.lines()
+        lines = self.lines(3)
         self.assertEqual(len(lines), 3, lines)
         for line, passing in zip(lines, ("pass=entering direction=inbound connector=sms",
                                          "pass=leaving direction=inbound connector=app",
@@ -65,7 +71,7 @@ class Logging(Middleware):
         self.ussd.deliveries(1)
         self.ussd.settled(self.ussd.say(event("m1")))
         self.app.deliveries(1)
-        passes = [" ".join(line.split("pass=")[1].split()[:3]) for line in self.lines()]
+        passes = [" ".join(line.split("pass=")[1].split()[:3]) for line in self.lines(4)]
         self.assertEqual(passes,
                          ["entering direction=outbound connector=app", "leaving direction=outbound connector=ussd",
                           "entering direction=event connector=ussd", "leaving direction=event connector=app"])
@@ -76,9 +82,10 @@ class Logging(Middleware):
             self.start(dispatcher={"middleware": self.pieces})
             ussd = self.transport("ussd")
             ussd.settled(ussd.say(user("m1", transport_name="ussd")))
-            for line in self.lines():
+            lines = self.lines(2)
+            self.assertEqual(len(lines), 2)
+            for line in lines:
                 self.assertIn(" %s message middleware=mw1 " % level, line)
-            self.assertEqual(len(self.lines()), 2)
 
 
 class AddressTranslation(Middleware):

@@ -1,4 +1,4 @@
-"""routers.md section 2, and SimpleDispatchRouter: who gets what, seen from outside."""
+"""SimpleDispatchRouter: who gets what, seen from outside."""
 
 import unittest
 
