@@ -379,6 +379,7 @@ TEST(LinkStartTest, Ipv6Loopback) {
   try {
     link = std::make_unique<Link>(LinkSettings{{"tcp://[::1]:*", "tcp://127.0.0.1:*"}, limits::max_batch_bytes});
   } catch (const LinkError& error) {
+    // A host, or a container, may well have no IPv6 at all, and then there is nothing to listen on.
     GTEST_SKIP() << "no IPv6 here: " << error.what();
   }
   Peer peer(context, link->endpoints()[0]);

@@ -81,6 +81,7 @@ bool enough_descriptors(uint64_t wanted) {
 }
 
 TEST(StrangersTest, ThousandsThatNeverRegisterCostTheOthersNothing) {
+  // The hard limit is the administrator's; below it there would be no thousands to connect.
   if (!enough_descriptors(2 * strangers + 200)) GTEST_SKIP() << "this user may not open enough descriptors";
   test::RunningBroker broker(test::configuration_text({"tcp://127.0.0.1:*"}));
   const std::string endpoint = broker.endpoint();
