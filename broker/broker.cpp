@@ -19,6 +19,21 @@ constexpr uint64_t blocked_wait_ms = 1;
 // this long without one does.
 constexpr uint64_t blocked_for_ms = 10;
 
+std::vector<std::string> peer_keys(const Settings& settings) {
+  std::vector<std::string> keys;
+  for (const PeerSettings& peer : settings.peers) keys.push_back(peer.key);
+  return keys;
+}
+
+LinkSettings link_settings(const Configuration& configuration) {
+  LinkSettings settings;
+  settings.endpoints = configuration.endpoints;
+  settings.max_batch_bytes = configuration.settings.max_batch_bytes;
+  settings.secret_key = configuration.secret_key;
+  settings.peer_keys = peer_keys(configuration.settings);
+  return settings;
+}
+
 Settings prepared(Settings settings, MessageLog* message_log) {
   settings.message_log = message_log;
   fill_random(settings.hash_secret.data(), settings.hash_secret.size());
@@ -39,7 +54,7 @@ uint64_t Ending::messages() const {
 }
 
 Broker::Broker(Configuration configuration, void* context, Log* log)
-    : link_({configuration.endpoints, configuration.settings.max_batch_bytes}, context),
+    : link_(link_settings(configuration), context),
       local_peers_(link_, posted_),
       message_log_(log),
       core_(prepared(std::move(configuration.settings), log != nullptr ? &message_log_ : nullptr), local_peers_),
@@ -72,7 +87,9 @@ size_t Broker::do_work(Time now) {
     if (receipt == Receipt::nothing) break;
     ++frames;
     bytes += received.bytes;
-    if (receipt == Receipt::frame) core_.frame(received.from, {}, received.header, received.body, received.parts, now);
+    if (receipt == Receipt::frame) {
+      core_.frame(received.from, received.peer_key, received.header, received.body, received.parts, now);
+    }
   }
   const size_t functions = posted_.run();
   if (now.monotonic_ms >= next_tick_ms_) {
@@ -86,7 +103,7 @@ size_t Broker::do_work(Time now) {
 }
 
 uint64_t Broker::wait_ms(Time now) {
-  if (local_peers_.has_work() || !posted_.empty()) return 0;
+  if (local_peers_.has_work() || !posted_.empty() || core_.has_more()) return 0;
   if (link_.take_blocked()) blocked_until_ms_ = now.monotonic_ms + blocked_for_ms;
   if (now.monotonic_ms < blocked_until_ms_) return blocked_wait_ms;
   return next_tick_ms_ > now.monotonic_ms ? next_tick_ms_ - now.monotonic_ms : 0;
@@ -108,6 +125,12 @@ int Broker::fd() {
     return -1;
   }
   return poll_fd_ = poll_fd;
+}
+
+void Broker::reload(Configuration next, Time now) {
+  local_peers_.set_time(now);
+  if (next.settings.keys_required) link_.set_peer_keys(peer_keys(next.settings));
+  core_.reload(std::move(next.settings), now);
 }
 
 void Broker::drain(Time now) {

@@ -97,6 +97,9 @@ class Broker {
   uint64_t idle_ms(Time now);
   // Readable when something has come in; for poll() and its kin, nothing is to be read from it. -1: no descriptor left.
   int fd();
+  // Swaps the configuration, see Core::reload(). `next` was read for the one that runs (configuration_again.hpp). Also
+  // from a posted function; `now` as for do_work().
+  void reload(Configuration next, Time now);
   // Begins the end: transports are told, what is queued goes on being delivered.
   void drain(Time now);
   // Nothing waits or is under way any more, dead letters aside.

@@ -6,12 +6,16 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <new>
 #include <unordered_set>
 
+#include "broker/configuration_again.hpp"
 #include "broker/configuration_broker.hpp"
 #include "broker/configuration_dispatcher.hpp"
+#include "broker/configuration_peers.hpp"
 #include "broker/configuration_toml.hpp"
 #include "broker/configuration_values.hpp"
+#include "broker/plugins.hpp"
 #include "protocol/text.hpp"
 
 namespace signalbox {
@@ -70,13 +74,33 @@ void check_dispatcher_names(const std::vector<DispatcherReader>& dispatchers, Fa
   }
 }
 
-void read_dispatchers(const Setting& file, const RouterRegistry& registry, uint64_t max_users, Settings& settings,
-                      FaultList& faults) {
+// A step in which a router's own code runs. What that throws is a fault of whoever brought the router.
+template <typename Step>
+void run_router_code(const DispatcherReader& dispatcher, const Plugins& plugins, FaultList& faults, Step step) {
+  std::string text;
+  try {
+    return step();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& exception) {
+    text = exception.what();
+  } catch (...) {
+    text = "something that is no std::exception";
+  }
+  const std::string name = dispatcher.router_class()->name;  // without one there is no code to throw
+  faults.fault(plugins.place_of(name).value_or(dispatcher.place()),
+               name + " cannot be made for " + in_quotes(dispatcher.name()) + ", it throws: " + printable(text));
+}
+
+void read_dispatchers(const Setting& file, const RouterRegistry& registry, const Plugins& plugins, uint64_t max_users,
+                      const Running* before, Settings& settings, FaultList& faults) {
   std::vector<DispatcherReader> dispatchers = list_dispatchers(file, registry, faults);
   check_dispatcher_names(dispatchers, faults);
   EndpointsByName endpoints;
   std::vector<ListedJoint> joints;
-  for (DispatcherReader& dispatcher : dispatchers) dispatcher.read_endpoints(settings, endpoints, joints);
+  for (DispatcherReader& dispatcher : dispatchers) {
+    run_router_code(dispatcher, plugins, faults, [&] { dispatcher.read_endpoints(settings, endpoints, joints); });
+  }
   std::vector<std::string> dispatcher_names;
   for (const DispatcherReader& dispatcher : dispatchers) dispatcher_names.push_back(dispatcher.name());
   check_chains(settings, dispatcher_names, joints, faults);
@@ -89,9 +113,18 @@ void read_dispatchers(const Setting& file, const RouterRegistry& registry, uint6
                                 .dead_letters = true,
                                 .overflow = Overflow::drop_oldest});
   for (DispatcherReader& dispatcher : dispatchers) dispatcher.read_dead_letters(settings, endpoints, shared);
+  Numbers numbers;
+  if (before != nullptr) {
+    numbers = keep_numbers(*before, dispatcher_names, settings, faults);
+    for (DispatcherReader& dispatcher : dispatchers) dispatcher.renumber(numbers);
+  }
   read_endpoint_settings(file, settings, faults);
   for (DispatcherReader& dispatcher : dispatchers) {
-    settings.dispatchers.push_back(dispatcher.finish(settings, max_users));
+    run_router_code(dispatcher, plugins, faults,
+                    [&] { settings.dispatchers.push_back(dispatcher.finish(settings, max_users)); });
+  }
+  if (before != nullptr && settings.dispatchers.size() == dispatchers.size()) {  // else there are faults
+    settings.dispatchers = by_number(*before, numbers, std::move(settings.dispatchers), numbers.endpoints[shared]);
   }
 }
 
@@ -128,15 +161,23 @@ void name_places(std::vector<Fault>& faults, const std::vector<std::string>& pat
   }
 }
 
-ConfigurationResult read_settings(const Setting& file, const RouterRegistry& registry, FaultList faults) {
+// Paths in it begin in `folder`.
+ConfigurationResult read_settings(const Setting& file, const RouterRegistry& known_routers, const std::string& folder,
+                                  const Running* before, FaultList faults) {
   auto configuration = std::make_unique<Configuration>();
   configuration->settings.product = "signalbox/" SIGNALBOX_VERSION;
+  read_secret_key(file.find("broker"), folder, *configuration, faults);
   const uint64_t max_users = read_broker(file.find("broker"), *configuration, faults);
-  const Setting* peer = file.find("peer");
-  if (peer != nullptr && (peer->type != Setting::Type::array || !peer->items.empty())) {
-    faults.fault(peer->key_position, "this version has no keys for peers yet: take [[peer]] out");
-  }
-  read_dispatchers(file, registry, max_users, configuration->settings, faults);
+  RouterRegistry registry = known_routers;
+  Plugins plugins;
+  const Setting* broker = file.find("broker");
+  const Setting* libraries = broker != nullptr ? broker->find("plugins") : nullptr;
+  if (libraries != nullptr) plugins.load(*libraries, folder, registry, faults);
+  configuration->plugins = plugins.paths();
+  read_dispatchers(file, registry, plugins, max_users, before, configuration->settings, faults);
+  read_peers(file, *configuration, faults);
+  configuration->file = file;
+  if (before != nullptr) check_fixed_values(*before, *configuration, faults);
 
   ConfigurationResult result;
   result.faults = faults.take_faults();
@@ -150,33 +191,35 @@ ConfigurationResult read_settings(const Setting& file, const RouterRegistry& reg
 
 }  // namespace
 
-ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry) {
+ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry, const std::string& folder,
+                                       const Running* before) {
   auto parsed = parse_toml(toml);
   if (Fault* fault = std::get_if<Fault>(&parsed)) return one_fault(std::move(*fault));
-  return read_settings(std::get<Setting>(parsed), registry, {});
+  return read_settings(std::get<Setting>(parsed), registry, folder, before, {});
 }
 
-ConfigurationResult read_configuration(const Setting& table, const RouterRegistry& registry) {
+ConfigurationResult read_configuration(const Setting& table, const RouterRegistry& registry, const Running* before) {
   if (table.type != Setting::Type::table) return one_fault({{.line = 0, .column = 0}, "the whole must be a table"});
   Setting numbered = table;
   numbered.position = numbered.key_position = {};
   FaultList faults;
   std::vector<std::string> paths = {""};
   number_settings(numbered, "", paths, faults);
-  ConfigurationResult result = read_settings(numbered, registry, std::move(faults));
+  ConfigurationResult result = read_settings(numbered, registry, "", before, std::move(faults));
   name_places(result.faults, paths);
   name_places(result.warnings, paths);
   if (result.configuration != nullptr) result.configuration->warnings = result.warnings;
   return result;
 }
 
-ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry) {
+ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry,
+                                            const Running* before) {
   std::error_code error;
   std::ifstream stream(path, std::ios::binary);
   if (!stream || std::filesystem::is_directory(path, error)) return one_fault({{}, "the file cannot be read"});
   std::string text(std::istreambuf_iterator<char>(stream), {});
   if (stream.bad()) return one_fault({{}, "the file cannot be read"});
-  return read_configuration(text, registry);
+  return read_configuration(text, registry, std::filesystem::path(path).parent_path().string(), before);
 }
 
 Configuration accepted(ConfigurationResult result, std::string_view file) {

@@ -17,14 +17,18 @@
 #include <vector>
 
 #include "broker/core/settings.hpp"
+#include "protocol/keys.hpp"
 #include "routers/registry.hpp"
 #include "routers/setting.hpp"
 
 namespace signalbox {
 
+struct Running;  // configuration_again.hpp
+
 struct Fault {
-  Position where;    // line 0: of a configuration built in code; `text` begins with the setting's path
-  std::string text;  // what is wrong, and what to do about it
+  Position where;            // line 0: of a configuration built in code; `text` begins with the setting's path
+  std::string text;          // what is wrong, and what to do about it
+  std::string nearest = {};  // the name that may have been meant, where one is near
 };
 
 struct Configuration {
@@ -32,7 +36,10 @@ struct Configuration {
   std::vector<std::string> endpoints;  // what the link binds: tcp://, ipc:// or inproc://. A program whose workers are
                                        // all in its own process may clear it: then nothing is bound
   bool insecure = false;               // may bind elsewhere than on loopback
+  SecretKey secret_key;                // the broker's; with one, only settings.peers get in (save from within)
+  std::vector<std::string> plugins;    // the shared libraries loaded for it, by absolute path
   std::vector<Fault> warnings;         // accepted all the same
+  Setting file;                        // as read, to tell what another one changes
 };
 
 struct ConfigurationResult {
@@ -41,14 +48,18 @@ struct ConfigurationResult {
   std::vector<Fault> warnings;
 };
 
-// Checks and builds a configuration from TOML text.
-[[nodiscard]] ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry);
+// Checks and builds a configuration from TOML text. Relative paths in it begin in `folder`; empty: where the process
+// is. With `before` it is to take the place of that one, see configuration_again.hpp.
+[[nodiscard]] ConfigurationResult read_configuration(std::string_view toml, const RouterRegistry& registry,
+                                                     const std::string& folder = {}, const Running* before = nullptr);
 
-// The same from a file; a file that cannot be read is a fault at 1:1.
-[[nodiscard]] ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry);
+// The same from a file, in whose folder relative paths begin; a file that cannot be read is a fault at 1:1.
+[[nodiscard]] ConfigurationResult read_configuration_file(const std::string& path, const RouterRegistry& registry,
+                                                          const Running* before = nullptr);
 
 // The same from settings built in code: a table with what a file has at its top.
-[[nodiscard]] ConfigurationResult read_configuration(const Setting& table, const RouterRegistry& registry);
+[[nodiscard]] ConfigurationResult read_configuration(const Setting& table, const RouterRegistry& registry,
+                                                     const Running* before = nullptr);
 
 // For a program that cannot go on without: the configuration, or ConfigurationError with every fault, one a line.
 class ConfigurationError : public std::runtime_error {

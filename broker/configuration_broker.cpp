@@ -40,6 +40,7 @@ constexpr NumberKey<Settings> broker_numbers[] = {
     {"routing_memory_bytes", &Settings::routing_memory_bytes, 64 * limits::kibibyte, 256 * gibibyte},
     {"session_ttl", &Settings::session_ttl_s, 0, 30 * 24 * 60 * 60},
     {"drain_ms", &Settings::drain_ms, 0, day_ms},
+    {"removed_endpoint_ms", &Settings::removed_endpoint_ms, 0, day_ms},
 };
 
 constexpr NumberKey<EndpointSettings> endpoint_numbers[] = {
@@ -47,6 +48,8 @@ constexpr NumberKey<EndpointSettings> endpoint_numbers[] = {
     {"max_messages", &EndpointSettings::max_messages, 1, 4'000'000'000},
     {"block_ms", &EndpointSettings::block_ms, 0, day_ms},
     {"redeliver_ms", &EndpointSettings::redeliver_ms, 1, limits::redeliver_ms_max},
+    {"message_ttl_ms", &EndpointSettings::message_ttl_ms, 0, 30 * day_ms},
+    {"ack_timeout_ms", &EndpointSettings::ack_timeout_ms, 0, day_ms},
 };
 constexpr uint64_t max_deliveries_most = 255;  // failures are counted in a byte beside each message
 
@@ -61,10 +64,11 @@ void add_endpoint(const Setting& item, Configuration& configuration, FaultList& 
     faults.fault(item.position, "endpoint " + in_quotes(item.text) + " is listed twice");
     return;
   }
-  if (address.reachable && !configuration.insecure) {
+  if (address.reachable && !configuration.insecure && !configuration.settings.keys_required) {
     faults.fault(item.position, "endpoint " + in_quotes(item.text) +
-                                    " can be reached from other machines, and nothing is encrypted yet: bind to "
-                                    "127.0.0.1, or allow it with insecure = true in [broker]");
+                                    " can be reached from other machines, and without keys nothing is encrypted: give "
+                                    "the broker a secret_key_file and its workers [[peer]] tables, bind to 127.0.0.1, "
+                                    "or allow it with insecure = true in [broker]");
   }
   configuration.endpoints.push_back(std::move(address.text));
 }
@@ -101,11 +105,6 @@ void refuse_what_is_not_built(const Setting& section, FaultList& faults) {
                    "this version cannot idle by " + in_quotes(idle->text) + " yet: idle must be \"sleep\"");
     }
   }
-  if (const Setting* plugins = section.find("plugins")) {
-    if (check_type(*plugins, Setting::Type::array, "an array of paths", faults) && !plugins->items.empty()) {
-      faults.fault(plugins->position, "this version loads no plugins yet: plugins must be empty");
-    }
-  }
 }
 
 void check_batch_holds_a_message(const Setting& section, const Settings& settings, FaultList& faults) {
@@ -137,17 +136,36 @@ Overflow read_overflow(const Setting& setting, const EndpointSettings& endpoint,
   return overflow;
 }
 
+Expired read_expired(const Setting& setting, const EndpointSettings& endpoint, FaultList& faults) {
+  const std::vector<std::string> ways = {"drop", "dead_letter"};
+  if (!check_type(setting, Setting::Type::text, "\"drop\" or \"dead_letter\"", faults)) return endpoint.expired;
+  const auto found = std::ranges::find(ways, setting.text);
+  if (found == ways.end()) {
+    faults.unknown_name(setting.position, "expired must be \"drop\" or \"dead_letter\", not " + in_quotes(setting.text),
+                        setting.text, ways);
+    return endpoint.expired;
+  }
+  const auto expired = static_cast<Expired>(found - ways.begin());
+  if (endpoint.dead_letters && expired != Expired::drop) {
+    faults.fault(setting.position, "dead letters that expire are dropped");
+  }
+  return expired;
+}
+
 // One of [endpoint_defaults] and [endpoints.NAME].
 void read_endpoint_table(const Setting& table, std::string_view section, const Settings& settings,
                          EndpointSettings& endpoint, FaultList& faults) {
   if (!check_type(table, Setting::Type::table, "a table", faults)) return;
   report_unknown_keys(table, section, endpoint_keys(), faults);
+  const Setting* max_bytes = nullptr;  // where one is given that is in its range
   for (const auto& number : endpoint_numbers) {
     const Setting* setting = table.find(number.key);
     if (setting == nullptr) continue;
-    if (auto value = read_number(*setting, number.least, number.most, faults)) endpoint.*number.field = *value;
+    const auto value = read_number(*setting, number.least, number.most, faults);
+    if (!value) continue;
+    endpoint.*number.field = *value;
+    if (number.key == "max_bytes") max_bytes = setting;
   }
-  const Setting* max_bytes = table.find("max_bytes");
   if (max_bytes != nullptr && endpoint.max_bytes < settings.max_message_bytes) {
     faults.fault(max_bytes->position, "max_bytes (" + std::to_string(endpoint.max_bytes) +
                                           ") must not be below max_message_bytes (" +
@@ -159,13 +177,7 @@ void read_endpoint_table(const Setting& table, std::string_view section, const S
     }
   }
   if (const Setting* overflow = table.find("overflow")) endpoint.overflow = read_overflow(*overflow, endpoint, faults);
-  for (std::string_view key : {"message_ttl_ms", "ack_timeout_ms"}) {
-    const Setting* setting = table.find(key);
-    if (setting == nullptr) continue;
-    if (read_number(*setting, 0, UINT32_MAX, faults).value_or(0) > 0) {
-      faults.fault(setting->position, "this version has no " + std::string(key) + " yet: it must be 0");
-    }
-  }
+  if (const Setting* expired = table.find("expired")) endpoint.expired = read_expired(*expired, endpoint, faults);
 }
 
 }  // namespace
@@ -200,12 +212,19 @@ void read_endpoint_settings(const Setting& file, Settings& settings, FaultList& 
     EndpointSettings common;
     read_endpoint_table(*defaults, "[endpoint_defaults]", settings, common, faults);
     for (EndpointSettings& endpoint : settings.endpoints) {
+      if (endpoint.removed) continue;
       endpoint.max_bytes = common.max_bytes;
       endpoint.max_messages = common.max_messages;
       endpoint.overflow = endpoint.dead_letters ? Overflow::drop_oldest : common.overflow;
       endpoint.block_ms = common.block_ms;
       endpoint.max_deliveries = common.max_deliveries;
       endpoint.redeliver_ms = common.redeliver_ms;
+      // Dead letters wait for somebody to come and read them: that takes its time unless their own table says
+      // otherwise.
+      if (endpoint.dead_letters) continue;
+      endpoint.message_ttl_ms = common.message_ttl_ms;
+      endpoint.expired = common.expired;
+      endpoint.ack_timeout_ms = common.ack_timeout_ms;
     }
   }
   const Setting* single = file.find("endpoints");
@@ -213,6 +232,7 @@ void read_endpoint_settings(const Setting& file, Settings& settings, FaultList& 
   std::unordered_map<std::string_view, EndpointSettings*> by_name;
   std::vector<std::string> names;
   for (EndpointSettings& endpoint : settings.endpoints) {
+    if (endpoint.removed) continue;
     if (by_name.emplace(endpoint.name, &endpoint).second) names.push_back(endpoint.name);
   }
   for (const Setting& table : single->items) {
@@ -231,7 +251,8 @@ void read_endpoint_settings(const Setting& file, Settings& settings, FaultList& 
 
 const std::vector<std::string>& broker_keys() {
   static const std::vector<std::string> keys = [] {
-    std::vector<std::string> all = {"endpoint", "endpoints", "max_users", "insecure", "lanes", "idle", "plugins"};
+    std::vector<std::string> all = {"endpoint",   "endpoints", "max_users", "insecure", "secret_key_file",
+                                    "secret_key", "lanes",     "idle",      "plugins"};
     for (const auto& number : broker_numbers) all.emplace_back(number.key);
     return all;
   }();
@@ -240,7 +261,7 @@ const std::vector<std::string>& broker_keys() {
 
 const std::vector<std::string>& endpoint_keys() {
   static const std::vector<std::string> keys = [] {
-    std::vector<std::string> all = {"overflow", "max_deliveries", "message_ttl_ms", "ack_timeout_ms"};
+    std::vector<std::string> all = {"overflow", "max_deliveries", "expired"};
     for (const auto& number : endpoint_numbers) all.emplace_back(number.key);
     return all;
   }();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "protocol/limits.hpp"
 #include "routers/setting.hpp"
 
 namespace signalbox {
@@ -41,6 +42,40 @@ std::vector<uint32_t> way(const std::vector<std::vector<uint32_t>>& next, uint32
   return found;
 }
 
+// How many dispatchers stand on the longest way that ends at each of them, itself included. The edges make no cycle, so
+// whoever has had all its predecessors is final.
+std::vector<size_t> longest_ways(const std::vector<std::vector<uint32_t>>& next) {
+  std::vector<size_t> predecessors(next.size(), 0);
+  for (const std::vector<uint32_t>& behind : next) {
+    for (const uint32_t dispatcher : behind) ++predecessors[dispatcher];
+  }
+  std::vector<uint32_t> final;
+  for (uint32_t dispatcher = 0; dispatcher < next.size(); ++dispatcher) {
+    if (predecessors[dispatcher] == 0) final.push_back(dispatcher);
+  }
+  std::vector<size_t> longest(next.size(), 1);
+  for (size_t i = 0; i < final.size(); ++i) {
+    for (const uint32_t dispatcher : next[final[i]]) {
+      longest[dispatcher] = std::max(longest[dispatcher], longest[final[i]] + 1);
+      if (--predecessors[dispatcher] == 0) final.push_back(dispatcher);
+    }
+  }
+  return longest;
+}
+
+// A message that goes through a chain takes a part of the stack for each dispatcher, so there is a limit.
+void check_lengths(const Settings& settings, const std::vector<std::vector<uint32_t>>& next,
+                   const std::vector<ListedJoint>& joints, FaultList& faults) {
+  const std::vector<size_t> longest = longest_ways(next);
+  for (const ListedJoint& listed : joints) {
+    const Edge edge = edge_of(settings, listed.joint);
+    if (longest[edge.from] != limits::chained_dispatchers_max || longest[edge.to] <= longest[edge.from]) continue;
+    faults.fault(listed.where, "the joint " + in_quotes(settings.endpoints[listed.joint].name) +
+                                   " makes a chain of more than " + std::to_string(limits::chained_dispatchers_max) +
+                                   " dispatchers");
+  }
+}
+
 }  // namespace
 
 // Joints are taken in the order of the file; one that leads to where its beginning can be reached from closes a cycle,
@@ -64,6 +99,7 @@ void check_chains(const Settings& settings, const std::vector<std::string>& disp
     for (const uint32_t dispatcher : back) text += " -> " + in_quotes(dispatcher_names[dispatcher]);
     faults.fault(listed.where, std::move(text));
   }
+  check_lengths(settings, next, in_order, faults);
 }
 
 }  // namespace signalbox

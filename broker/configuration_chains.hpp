@@ -1,4 +1,5 @@
-// Dispatchers that chain: names that two of them share are joints, and joints must make no cycle.
+// Dispatchers that chain: names that two of them share are joints, and joints must make no cycle, nor a chain of more
+// than limits::chained_dispatchers_max dispatchers.
 //
 // Thread: one, while starting up. Errors: faults. Tested by tests/configuration/chains_test.cpp.
 #pragma once
@@ -16,7 +17,7 @@ struct ListedJoint {
   Position where;
 };
 
-// Reports each cycle once, at the joint that closes it.
+// Reports each cycle once, at the joint that closes it, and a chain that is too long at the joint that makes it so.
 void check_chains(const Settings& settings, const std::vector<std::string>& dispatcher_names,
                   const std::vector<ListedJoint>& joints, FaultList& faults);
 

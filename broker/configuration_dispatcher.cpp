@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 
+#include "broker/configuration_again.hpp"
 #include "broker/configuration_broker.hpp"
 #include "broker/configuration_values.hpp"
 #include "protocol/limits.hpp"
@@ -206,6 +208,7 @@ void DispatcherReader::add_names(const std::vector<ListedName>& listed, Role rol
     }
     names.names.push_back(name.name);
     names.ids.emplace(name.name, id);
+    listed_at_.emplace(id, name.where);
     settings.endpoints.push_back({.name = name.name, .role = role, .dispatcher = index_});
     if (!joins) continue;
     settings.endpoints[id].joint = first->second;
@@ -228,9 +231,12 @@ void DispatcherReader::report_second_listing(const ListedName& listed, Role role
                                         "other has for a transport joins the two"));
   } else if (other.role == role) {
     faults_.fault(listed.where, in_quotes(listed.name) + " is listed twice");
-  } else {
-    faults_.fault(listed.where, in_quotes(listed.name) + " is in " + std::string(list_key(other.role)) +
-                                    " already: a name has one role");
+  } else {  // transports are read first, wherever their list stands
+    const Position where = listed_at_.at(first);
+    const bool is_second = std::tie(where.line, where.column) < std::tie(listed.where.line, listed.where.column);
+    faults_.fault(is_second ? listed.where : where, in_quotes(listed.name) + " is in " +
+                                                        std::string(list_key(is_second ? other.role : role)) +
+                                                        " already: a name has one role");
   }
 }
 
@@ -272,6 +278,13 @@ void DispatcherReader::read_dead_letters(Settings& settings, EndpointsByName& en
                                 .overflow = Overflow::drop_oldest});
 }
 
+void DispatcherReader::renumber(const Numbers& numbers) {
+  for (Names* names : {&transports_, &applications_}) {
+    for (auto& [name, id] : names->ids) id = numbers.endpoints[id];
+  }
+  dead_letters_ = numbers.endpoints[dead_letters_];
+}
+
 // --- the router, and the keys that are left over ---------------------------------------------------------------------
 
 DispatcherSettings DispatcherReader::finish(Settings& settings, uint64_t max_users) {
@@ -282,7 +295,13 @@ DispatcherSettings DispatcherReader::finish(Settings& settings, uint64_t max_use
                                 .dead_letters = dead_letters_,
                                 .reply_tracking = reply_tracking_,
                                 .expire_routing_memory_s = expire_routing_memory_s_};
-  if (router_class_ != nullptr) dispatcher.router = router_class_->make(*this);
+  if (router_class_ != nullptr) {
+    dispatcher.router_class = router_class_->name;
+    dispatcher.router = router_class_->make(*this);
+    if (dispatcher.router == nullptr && faults_.empty()) {
+      faults_.fault(place(), router_class_->name + " makes no router, and does not say why");
+    }
+  }
   middleware_.make(dispatcher, place(), max_users, *state_);
   if (dispatcher.router != nullptr && !dispatcher.router->uses_transport_name()) {
     for (const auto& [name, transport] : transports_.ids) settings.endpoints[transport].relay = true;
@@ -329,7 +348,10 @@ void DispatcherReader::report_stray_key(const Setting& item) {
     faults_.fault(item.key_position, text + ": it belongs in [endpoint_defaults] or [endpoints.NAME]");
   } else {
     std::vector<std::string> known = common_keys();
-    if (router_class_ != nullptr) known.insert(known.end(), router_class_->keys.begin(), router_class_->keys.end());
+    for (const RouterClass& router_class : registry_.all()) {  // where the router is unknown it may be any of them
+      if (router_class_ != nullptr && &router_class != router_class_) continue;
+      known.insert(known.end(), router_class.keys.begin(), router_class.keys.end());
+    }
     if (whole_file_) known.insert(known.end(), file_keys().begin(), file_keys().end());
     known.insert(known.end(), vumi_keys().begin(), vumi_keys().end());
     known.insert(known.end(), middleware_.names().begin(), middleware_.names().end());

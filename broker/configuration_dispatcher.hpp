@@ -22,6 +22,8 @@
 
 namespace signalbox {
 
+struct Numbers;  // configuration_again.hpp
+
 // Which endpoints of the file there are, and where each was named, while the dispatchers are read one by one.
 using EndpointsByName = std::unordered_map<std::string, EndpointId>;
 
@@ -36,10 +38,14 @@ class DispatcherReader final : public RouterSetup {
   void read_endpoints(Settings& settings, EndpointsByName& endpoints, std::vector<ListedJoint>& joints);
   // Adds the dispatcher's own dead-letter endpoint, or takes `shared`.
   void read_dead_letters(Settings& settings, EndpointsByName& endpoints, EndpointId shared);
+  // Endpoints and dispatchers have other numbers than the places where they were read; before finish().
+  void renumber(const Numbers& numbers);
   // Makes the router, reports the keys that nobody reads, and hands the dispatcher over.
   DispatcherSettings finish(Settings& settings, uint64_t max_users);
 
   const std::string& name() const { return name_; }
+  // Null where the file names none, or none that there is.
+  const RouterClass* router_class() const { return router_class_; }
   // Where the name is given, else the dispatcher's place.
   Position name_position() const;
 
@@ -56,6 +62,7 @@ class DispatcherReader final : public RouterSetup {
   void unknown_name(Position where, std::string text, std::string_view name,
                     const std::vector<std::string>& known) override;
   void warn(Position where, std::string text) override;
+  std::string_view dispatcher_name() const override { return name_; }
   const std::vector<std::string>& transports() const override { return transports_.names; }
   const std::vector<std::string>& applications() const override { return applications_.names; }
   std::optional<EndpointId> transport(std::string_view name) const override { return transports_.find(name); }
@@ -89,7 +96,7 @@ class DispatcherReader final : public RouterSetup {
 
   const Setting& table_;
   const bool whole_file_;
-  const uint32_t index_;
+  const uint32_t index_;  // among those that are read
   const RouterRegistry& registry_;
   FaultList& faults_;
   const Settings* settings_ = nullptr;
@@ -99,6 +106,7 @@ class DispatcherReader final : public RouterSetup {
   std::string name_;
   Names transports_;
   Names applications_;
+  std::unordered_map<EndpointId, Position> listed_at_;
   bool has_relays_ = false;
   bool reply_tracking_ = true;
   uint64_t expire_routing_memory_s_ = 0;

@@ -11,7 +11,7 @@ namespace signalbox {
 namespace {
 
 // Optimal string alignment distance, given up as soon as it must exceed `most`; then most + 1.
-size_t distance(std::string_view a, std::string_view b, size_t most) {
+size_t distance(std::u32string_view a, std::u32string_view b, size_t most) {
   if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > most) return most + 1;
   std::vector<size_t> before_last, last(b.size() + 1), row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) last[j] = j;
@@ -30,12 +30,18 @@ size_t distance(std::string_view a, std::string_view b, size_t most) {
   return std::min(last[b.size()], most + 1);
 }
 
-std::string lower_cased(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+// The characters of a name, ASCII's capitals as small letters. Names are UTF-8; what is not is compared all the same.
+std::u32string folded(std::string_view text) {
+  std::u32string characters;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xc0) == 0x80 && !characters.empty()) {
+      characters.back() = characters.back() << 6 | (byte & 0x3f);
+    } else {
+      characters.push_back(c >= 'A' && c <= 'Z' ? byte - U'A' + U'a' : byte);
+    }
   }
-  return lower;
+  return characters;
 }
 
 std::vector<Fault> in_order_and_once(std::vector<Fault> faults) {
@@ -60,11 +66,13 @@ void FaultList::fault(Position where, std::string text) {
 
 void FaultList::unknown_name(Position where, std::string text, std::string_view name,
                              const std::vector<std::string>& known) {
+  std::string nearest;
   if (suggestions_left_ > 0) {
     --suggestions_left_;
-    if (auto near = nearest_name(name, known)) text += "; did you mean " + in_quotes(*near) + "?";
+    nearest = nearest_name(name, known).value_or("");
   }
-  fault(where, std::move(text));
+  if (!nearest.empty()) text += "; did you mean " + in_quotes(nearest) + "?";
+  faults_.push_back({where, std::move(text), std::move(nearest)});
 }
 
 void FaultList::warn(Position where, std::string text) {
@@ -79,13 +87,15 @@ std::vector<Fault> FaultList::take_warnings() {
 }
 
 std::optional<std::string> nearest_name(std::string_view name, const std::vector<std::string>& known) {
-  const std::string wanted = lower_cased(name);
+  const std::u32string wanted = folded(name);
   const std::string* nearest = nullptr;
   size_t nearest_distance = 0;
   for (const std::string& candidate : known) {
-    const size_t most = std::max(name.size(), candidate.size()) / 3;
-    if (candidate.empty() || most == 0) continue;
-    const size_t edits = distance(wanted, lower_cased(candidate), most);
+    if (candidate.empty()) continue;
+    const std::u32string letters = folded(candidate);
+    const size_t most = std::max(wanted.size(), letters.size()) / 3;
+    if (most == 0) continue;
+    const size_t edits = distance(wanted, letters, most);
     if (edits <= most && (nearest == nullptr || edits < nearest_distance)) {
       nearest = &candidate;
       nearest_distance = edits;

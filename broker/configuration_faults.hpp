@@ -35,7 +35,7 @@ class FaultList {
 };
 
 // The one of `known` that `name` is most likely a misspelling of; nothing where none is near. Insertions, deletions,
-// substitutions and swaps of neighbours are counted (bytes), and up to one for every three bytes is near.
+// substitutions and swaps of neighbours are counted, in characters, and up to one for every three characters is near.
 [[nodiscard]] std::optional<std::string> nearest_name(std::string_view name, const std::vector<std::string>& known);
 
 // "A", "A or B", "A, B or C".

@@ -24,11 +24,14 @@ void FaultReport::look(const Counters& counters, const LinkCounters& link, uint6
   for (size_t i = 0; i < std::size(counters.refusals); ++i)
     report(log, "refusals", to_string(static_cast<RefusalCode>(i)), counters.refusals[i], counters_.refusals[i]);
   report(log, "connections_lost", "", counters.connections_lost, counters_.connections_lost);
+  report(log, "expired", "", counters.expired, counters_.expired);
+  report(log, "ack_timeouts", "", counters.ack_timeouts, counters_.ack_timeouts);
   report(log, "ambiguous_ids", "", counters.ambiguous_ids, counters_.ambiguous_ids);
   report(log, "memory_evicted", "", counters.memory_evicted, counters_.memory_evicted);
   report(log, "state_evicted", "", counters.state_evicted, counters_.state_evicted);
   report(log, "foreign_frames", "", link.foreign_frames, link_.foreign_frames);
   report(log, "surplus_parts", "", link.surplus_parts, link_.surplus_parts);
+  report(log, "refused_keys", "", link.refused_keys, link_.refused_keys);
   counters_ = counters;
   link_ = link;
 }

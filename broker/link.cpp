@@ -8,11 +8,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 #include <zmq.hpp>
 
+#include "broker/authentication.hpp"
 #include "broker/core/assert.hpp"
+#include "broker/core/settings.hpp"
 #include "broker/random.hpp"
 #include "protocol/header.hpp"
 #include "protocol/limits.hpp"
@@ -170,9 +173,14 @@ struct Link::State {
   RecentlyAnswered answered;
   std::string reply;
 
+  std::optional<Authentication> authentication;  // where there are keys
+  bool has_inproc = false;
+  std::string peer_key;  // of the peer that was heard last
+
   ~State() { close(0); }
 
-  void open(void* context, uint64_t max_batch_bytes);
+  void open(void* context, const LinkSettings& settings);
+  Bytes key_behind(zmq::message_t& part);
   void close(uint64_t linger_ms);
   bool receive_part(zmq::message_t& part);
   bool send_part(Bytes bytes, int flags);
@@ -181,7 +189,7 @@ struct Link::State {
 };
 
 // cppzmq's exceptions end here and in bind().
-void Link::State::open(void* context, uint64_t max_batch_bytes) {
+void Link::State::open(void* context, const LinkSettings& settings) {
   // libzmq numbers the routing ids that it makes from rand(), which nobody else seeds, and ends the process where a
   // peer has claimed the number that comes next. So that no peer knows it, the seed must stand before there is a
   // socket.
@@ -197,7 +205,7 @@ void Link::State::open(void* context, uint64_t max_batch_bytes) {
   namespace option = zmq::sockopt;
   try {
     socket.set(option::router_mandatory, true);  // and never router_handover: a name taken over is mail stolen
-    socket.set(option::maxmsgsize, static_cast<int64_t>(max_batch_bytes + limits::oversize_grace_bytes));
+    socket.set(option::maxmsgsize, static_cast<int64_t>(settings.max_batch_bytes + limits::oversize_grace_bytes));
     socket.set(option::rcvhwm, receive_high_water_messages);
     socket.set(option::sndhwm, send_high_water_messages);
     socket.set(option::heartbeat_ivl, heartbeat_interval_ms);
@@ -213,6 +221,20 @@ void Link::State::open(void* context, uint64_t max_batch_bytes) {
   } catch (const zmq::error_t& error) {
     throw LinkError(std::string("cannot set up the ZeroMQ socket: ") + error.what());
   }
+  if (!settings.secret_key) return;
+  authentication.emplace(context, settings.peer_keys);
+  authentication->protect(socket.handle(), settings.secret_key);
+  authentication->prove_refusal(socket.handle(), settings.secret_key);
+}
+
+// Whose message a part belongs to. Any part but the first, where libzmq 4.3.4 may leave it out. What came over inproc
+// has passed no handshake, and libzmq knows nothing of its peer, not even the type of its socket.
+Bytes Link::State::key_behind(zmq::message_t& part) {
+  if (const char* const user = zmq_msg_gets(part.handle(), "User-Id"); user != nullptr && *user != 0) {
+    peer_key = key_from_text(user).value_or("");
+    return peer_key;
+  }
+  return has_inproc && zmq_msg_gets(part.handle(), "Socket-Type") == nullptr ? own_process_key : Bytes();
 }
 
 void Link::State::close(uint64_t linger_ms) {
@@ -222,6 +244,7 @@ void Link::State::close(uint64_t linger_ms) {
     zmq_close(socket.handle());
     socket = zmq::socket_ref();
   }
+  authentication.reset();
   if (own_context != nullptr) {
     for (zmq::message_t* part : {&id, &header, &body, &surplus}) part->rebuild();
     while (zmq_ctx_term(own_context) != 0 && zmq_errno() == EINTR) continue;
@@ -282,7 +305,7 @@ void Link::State::send_body(Run run) {
 
 Link::Link(const LinkSettings& settings, void* context) : state_(std::make_unique<State>()) {
   if (settings.endpoints.empty()) return;
-  state_->open(context, settings.max_batch_bytes);
+  state_->open(context, settings);
   for (const std::string& endpoint : settings.endpoints) bind(endpoint);
 }
 
@@ -296,6 +319,7 @@ void Link::bind(const std::string& endpoint) {
     // Only where it is asked for: with it on, libzmq would look for localhost among the IPv6 addresses alone.
     state_->socket.set(zmq::sockopt::ipv6, endpoint.find('[') != std::string::npos);
     state_->socket.bind(endpoint);
+    state_->has_inproc |= endpoint.starts_with("inproc://");
     endpoints_.push_back(state_->socket.get(zmq::sockopt::last_endpoint));
   } catch (const zmq::error_t& error) {
     throw LinkError(bind_fault(endpoint, error.num()));
@@ -306,7 +330,10 @@ Receipt Link::receive(Received& received, uint64_t now_ms) {
   State& state = *state_;
   if (state.socket.handle() == nullptr) return Receipt::nothing;
   if (state.skipping) return skip(received);
-  if (!state.receive_part(state.id)) return Receipt::nothing;
+  if (!state.receive_part(state.id)) {
+    if (state.authentication) counters_.refused_keys = state.authentication->refused();
+    return Receipt::nothing;
+  }
 
   // libzmq shows a message once it is there as a whole, so the parts behind the first never keep us waiting.
   received = {};
@@ -333,6 +360,7 @@ Receipt Link::receive(Received& received, uint64_t now_ms) {
     return Receipt::ignored;
   }
   received.from = to_connection(id);
+  if (state.authentication && received.parts > 0) received.peer_key = state.key_behind(state.header);
   ++counters_.frames_received;
   counters_.bytes_received += received.bytes;
   return Receipt::frame;
@@ -408,6 +436,12 @@ int Link::fd() const {
 
 bool Link::take_blocked() {
   return std::exchange(blocked_, false);
+}
+
+void Link::set_peer_keys(const std::vector<std::string>& peer_keys) {
+  if (state_->socket.handle() == nullptr) return;
+  SIGNALBOX_ASSERT(state_->authentication.has_value(), "peers have keys where the broker has one");
+  state_->authentication->refuse_all_but(peer_keys);
 }
 
 void Link::close(uint64_t linger_ms) {

@@ -1,4 +1,5 @@
-// The broker's ROUTER socket: the only place in broker/ that knows ZeroMQ.
+// The broker's ROUTER socket: with authentication.hpp, which it puts before it where there are keys, the only place in
+// broker/ that knows ZeroMQ.
 //
 // In come frames, one ZeroMQ message at a time, borrowed until the next is asked for; out go the core's frames, without
 // ever waiting. A connection is named by the four bytes of the routing id that libzmq made for it (five bytes, the
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "broker/core/output.hpp"
+#include "protocol/keys.hpp"
 
 namespace signalbox {
 
@@ -36,6 +38,8 @@ class LinkError : public std::runtime_error {
 struct LinkSettings {
   std::vector<std::string> endpoints;  // tcp://, ipc:// or inproc://; none: there is no socket, and nobody comes
   uint64_t max_batch_bytes = limits::max_batch_bytes;
+  SecretKey secret_key = {};                // the broker's; with one, nobody gets in without a key of his own,
+  std::vector<std::string> peer_keys = {};  // and that is one of these, 32 bytes each. Save for inproc, which is within
 };
 
 // One message as it came in. The bytes are the link's, and stay until the next receive() or close().
@@ -43,6 +47,7 @@ struct Received {
   ConnectionId from = 0;
   Bytes header;
   Bytes body;
+  Bytes peer_key;    // the key that the peer has shown, 32 bytes; own_process_key over inproc; empty: there are no keys
   size_t parts = 0;  // behind the routing id. Where it is over 2 there are more than a message has, perhaps even more
   size_t bytes = 0;  // of all parts read, for whoever bounds a turn
 };
@@ -63,12 +68,14 @@ struct LinkCounters {
   uint64_t foreign_frames = 0;   // from peers that claimed a routing id
   uint64_t foreign_answers = 0;  // ERROR not_permitted sent to them
   uint64_t surplus_parts = 0;    // parts past the second, dropped
+  uint64_t refused_keys = 0;     // handshakes with a key that is not listed; as of the last receive()
 };
 
 class Link final : public Output {
  public:
-  // Binds every endpoint or throws. `context` is a ZeroMQ context (void* as zmq_ctx_new returns it) that others share,
-  // for inproc endpoints; it must outlive the link. Null: one of our own.
+  // Binds every endpoint or throws; with keys, after it has seen an unknown one refused. `context` is a ZeroMQ context
+  // (void* as zmq_ctx_new returns it) that others share, for inproc endpoints; it must outlive the link. Null: one of
+  // our own.
   explicit Link(const LinkSettings& settings, void* context = nullptr);
   ~Link() override;
   Link(const Link&) = delete;
@@ -91,6 +98,10 @@ class Link final : public Output {
 
   // A send has found no room since this was asked last.
   [[nodiscard]] bool take_blocked();
+
+  // From now on these are the keys that get in; who is in stays in, and is the core's to end. REQUIRES: the link was
+  // made with a secret key, or has no socket.
+  void set_peer_keys(const std::vector<std::string>& peer_keys);
 
   // Closes the socket, once. What was sent gets `linger_ms` to leave; with a context of our own this waits for that,
   // and afterwards no run is under way.

@@ -12,7 +12,8 @@ namespace {
 // Where a peer's messages are counted; for a name that is none any will do, since it never registers.
 EndpointId endpoint_of(const Settings& settings, const LocalEndpointOptions& options) {
   for (EndpointId id = 0; id < settings.endpoints.size(); ++id) {
-    if (settings.endpoints[id].name == options.name && settings.endpoints[id].role == options.role) return id;
+    const EndpointSettings& endpoint = settings.endpoints[id];
+    if (endpoint.name == options.name && endpoint.role == options.role && !endpoint.removed) return id;
   }
   return 0;
 }

@@ -71,7 +71,7 @@ class LocalPeers final : public Output {
   // --- for the peers
   void frame(ConnectionId from, Bytes header, Bytes body, size_t parts) {
     needs_flush_ = true;
-    core_->frame(from, {}, header, body, parts, now_);
+    core_->frame(from, own_process_key, header, body, parts, now_);
   }
   uint64_t received_from(EndpointId endpoint) const { return core_->received(endpoint); }
   void list(LocalPeer& peer);

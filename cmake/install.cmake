@@ -1,7 +1,8 @@
 # What `cmake --install` puts where: the program, and the libraries for other projects, as a CMake package and for
 # pkg-config. docs/installing.md says it for users, tests/install tries it.
 #
-# The CMake package has two components, worker and broker, so that a worker needs nothing that only the broker does.
+# The CMake package has a component for each kind of user, worker, broker and router_plugin, so that a worker needs
+# nothing that only the broker does, and a router in a shared library neither.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -23,6 +24,7 @@ set(signalbox_public_headers
     protocol/message_view.hpp
     protocol/text.hpp
     protocol/value.hpp
+    routers/plugin.hpp
     routers/registry.hpp
     routers/router.hpp
     broker/broker.hpp
@@ -42,7 +44,8 @@ install(SCRIPT ${CMAKE_CURRENT_LIST_DIR}/install_headers.cmake COMPONENT develop
 set(protocol_folders protocol)
 set(worker_folders worker)
 set(broker_folders routers core broker)
-foreach(component protocol worker broker)
+set(router_plugin_folders router_plugin)
+foreach(component protocol worker broker router_plugin)
   set(targets ${${component}_folders})
   list(TRANSFORM targets PREPEND signalbox_)
   install(

@@ -175,6 +175,7 @@ bool take_limit(Bytes key, Elements& map, Limits& limits) {
   if (key == "send_window") return map.take_number(limits.send_window);
   if (key == "send_window_bytes") return map.take_number(limits.send_window_bytes);
   if (key == "max_prefetch") return map.take_number(limits.max_prefetch);
+  if (key == "ack_timeout_ms") return map.take_number(limits.ack_timeout_ms);
   if (key == "durable") return map.take_boolean(limits.durable);
   if (key == "features") return all_texts(map);
   if (key == "broker") {
@@ -197,7 +198,8 @@ bool parse(Elements elements, Welcome& welcome) {
                     limits::send_window_bytes,
                     limits::max_prefetch,
                     false,
-                    {}};
+                    {},
+                    0};
   Elements map = elements;
   if (!elements.open(Type::map, map)) return false;
   while (!map.empty()) {
@@ -402,13 +404,15 @@ void write(std::string& out, const Bye& frame) {
 
 void write(std::string& out, const Welcome& frame) {
   Packer packer(out, FrameType::welcome, 5);
-  packer.number(frame.version).binary_or_nil(frame.session).number(frame.last_seq).map(9);
+  packer.number(frame.version).binary_or_nil(frame.session).number(frame.last_seq);
+  packer.map(frame.limits.ack_timeout_ms == 0 ? 9 : 10);
   packer.text("heartbeat_ms").number(frame.limits.heartbeat_ms);
   packer.text("max_message_bytes").number(frame.limits.max_message_bytes);
   packer.text("max_batch_bytes").number(frame.limits.max_batch_bytes);
   packer.text("send_window").number(frame.limits.send_window);
   packer.text("send_window_bytes").number(frame.limits.send_window_bytes);
   packer.text("max_prefetch").number(frame.limits.max_prefetch);
+  if (frame.limits.ack_timeout_ms != 0) packer.text("ack_timeout_ms").number(frame.limits.ack_timeout_ms);
   packer.text("durable").boolean(frame.limits.durable);
   packer.text("features").array(0);
   packer.text("broker").text(frame.limits.broker);

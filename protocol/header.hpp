@@ -98,7 +98,8 @@ struct Limits {
   uint64_t send_window_bytes = 0;
   uint64_t max_prefetch = 0;
   bool durable = false;
-  std::string broker;  // product and version
+  std::string broker;           // product and version
+  uint64_t ack_timeout_ms = 0;  // 0: not set, and not named
 };
 
 struct Welcome {

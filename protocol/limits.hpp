@@ -39,6 +39,7 @@ inline constexpr uint64_t routing_memory_bytes = 256 * mebibyte;
 inline constexpr uint64_t max_unsettled_bytes = 16 * mebibyte;
 inline constexpr uint64_t session_ttl_s = 300;
 inline constexpr uint64_t drain_ms = 30'000;
+inline constexpr uint64_t removed_endpoint_ms = 60'000;
 inline constexpr uint64_t expire_routing_memory_s = 604'800;
 
 // Defaults of an endpoint.
@@ -52,10 +53,12 @@ inline constexpr uint64_t redeliver_ms_max = 60'000;
 // Inside the core.
 inline constexpr size_t endpoints_max = 65'534;  // the routing memory keeps an endpoint in 16 bits, one value is taken
 inline constexpr size_t targets_max = 256;       // copies of one message
+inline constexpr size_t chained_dispatchers_max = 64;  // that a message may go through one behind the other
 inline constexpr size_t segment_bytes_min = 1 * kibibyte;
 inline constexpr size_t segment_bytes_max = 64 * kibibyte;
 inline constexpr uint64_t not_registered_interval_ms = 1000;  // between two ERROR not_registered to one connection
 inline constexpr uint64_t probe_interval_ms = 1000;           // between two PINGs caused by newcomers
+inline constexpr size_t removed_a_tick_messages = 10'000;     // of a removed endpoint, that become dead letters at once
 inline constexpr size_t strangers_max = 65'536;               // connections remembered for that interval
 
 static_assert(max_prefetch * 9 + 64 <= header_bytes_max, "an ACK may name max_prefetch numbers of up to 9 bytes each");

@@ -10,6 +10,9 @@
 // Tested by the cases in cases/content_keyword.toml, and a naive twin.
 #include <algorithm>
 #include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
 
 #include "protocol/limits.hpp"
 #include "routers/built_in.hpp"
@@ -34,6 +37,7 @@ class ContentKeywordRouter final : public Router {
     setup.require("exposed_names");
     read_rules(setup, setup.find("rules"));
     read_keyword_mappings(setup, setup.find("keyword_mappings"));
+    check_rule_count(setup);
     if (const Setting* fallback = setup.find("fallback_application")) {
       fallback_ = read_endpoint(setup, *fallback, Role::application);
       fallback_name_ = fallback->text;
@@ -138,7 +142,7 @@ class ContentKeywordRouter final : public Router {
                      .prefix = optional_text(setup, rule, "prefix")};
     const auto target = app == nullptr ? std::nullopt : read_endpoint(setup, *app, Role::application);
     if (keyword == nullptr || !read_keyword(setup, *keyword, read.keyword) || !target) return;
-    add_rule(std::move(read), *target, app->text);
+    add_rule(std::move(read), rule.position, *target, app->text);
   }
 
   void read_keyword_mappings(RouterSetup& setup, const Setting* mappings) {
@@ -150,7 +154,8 @@ class ContentKeywordRouter final : public Router {
       app.text = entry.key;
       const auto target = read_endpoint(setup, app, Role::application);
       KeywordRule read;
-      if (read_keyword(setup, entry, read.keyword) && target) add_rule(std::move(read), *target, entry.key);
+      if (read_keyword(setup, entry, read.keyword) && target)
+        add_rule(std::move(read), entry.key_position, *target, entry.key);
     }
   }
 
@@ -176,13 +181,30 @@ class ContentKeywordRouter final : public Router {
     return true;
   }
 
-  void add_rule(KeywordRule rule, EndpointId target, const std::string& application) {
+  void add_rule(KeywordRule rule, Position where, EndpointId target, const std::string& application) {
     rules_.add(rule);
     targets_.push_back(target);
     std::string condition = "keyword is " + in_quotes(rule.keyword);
     if (rule.to_addr) condition += ", to_addr is " + in_quotes(*rule.to_addr);
     if (rule.prefix) condition += ", from_addr starts with " + in_quotes(*rule.prefix);
     routes_.push_back({"inbound", "any", std::move(condition), application, ""});
+    placed_.emplace_back(std::move(rule), where);
+  }
+
+  // A message that is just what a rule asks for shows whether too many fit with it; once for each keyword. Rules may
+  // meet in other messages too, and that is refused when such a message comes.
+  void check_rule_count(RouterSetup& setup) {
+    std::unordered_set<std::string_view> reported;
+    for (const auto& [rule, where] : placed_) {
+      if (placed_.size() <= limits::targets_max || reported.contains(rule.keyword)) continue;
+      const std::vector<uint32_t>& fitting = rules_.fitting(rule.keyword, rule.to_addr, rule.prefix);
+      if (fitting.size() <= limits::targets_max) continue;
+      reported.insert(rule.keyword);
+      setup.fault(placed_[fitting[limits::targets_max]].second,
+                  "a message can go to at most " + std::to_string(limits::targets_max) + " applications, and " +
+                      std::to_string(fitting.size()) + " rules fit one with keyword " + in_quotes(rule.keyword));
+    }
+    placed_.clear();
   }
 
   // The first rows of routes_ are the rules, in order.
@@ -218,7 +240,8 @@ class ContentKeywordRouter final : public Router {
 
   LowerCase lower_case_;
   KeywordRules rules_;
-  std::vector<EndpointId> targets_;  // by rule
+  std::vector<EndpointId> targets_;                       // by rule
+  std::vector<std::pair<KeywordRule, Position>> placed_;  // the rules and where they stand, while they are read
   std::optional<EndpointId> fallback_;
   std::string fallback_name_;
   TextMap<EndpointId> applications_;  // by name

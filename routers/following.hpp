@@ -23,9 +23,15 @@ inline bool follow_event(const Incoming& incoming, Decision& decision) {
   return true;
 }
 
-// True: the reply goes where the original came from. False: it is no reply, or its original is not remembered.
+// True: the reply goes where the original came from. False, and noted where it is a reply: its original is not
+// remembered.
 inline bool follow_reply(const Incoming& incoming, Decision& decision) {
-  if (!incoming.followed) return false;
+  if (!incoming.followed) {
+    if (Trail* trail = decision.trail(); trail != nullptr && !incoming.message.text(Field::in_reply_to).empty()) {
+      trail->note("the message that this one replies to is not remembered");
+    }
+    return false;
+  }
   if (Trail* trail = decision.trail()) trail->note("the reply goes where the original came from");
   decision.deliver(incoming.followed->source);
   return true;

@@ -65,6 +65,7 @@ class FromAddrMultiplexRouter final : public Router {
 
  private:
   void to_application(Decision& decision) {
+    if (Trail* trail = decision.trail()) trail->note("all that comes in goes to the one exposed name");
     decision.deliver(application_);
     decision.set(Field::transport_name, application_name_);
   }

@@ -23,13 +23,15 @@ constexpr uint64_t outbound_ttl_ms = uint64_t{172'800} * 1000;  // Junebug's def
 
 class FromAddressRouter final : public Router {
  public:
-  explicit FromAddressRouter(RouterSetup& setup) : memory_(setup, "from_address", outbound_ttl_ms) {
+  explicit FromAddressRouter(RouterSetup& setup)
+      : memory_(setup, std::string(setup.dispatcher_name()) + ":from_address", outbound_ttl_ms) {
     if (!setup.transports().empty()) channel_ = *setup.transport(setup.transports().front());
     const Setting* destinations = setup.require("destinations");
     if (destinations != nullptr && destinations->type == Setting::Type::array) {
       for (const Setting& destination : destinations->items) read_destination(setup, destination);
     }
     patterns_.prepare();
+    if (destinations != nullptr) check_pattern_count(setup, destinations->position, patterns_, expressions_);
     if (defaults_.size() > limits::targets_max) {
       setup.fault(destinations->position, "a message can go to at most " + std::to_string(limits::targets_max) +
                                               " destinations, and so many more are marked default");
@@ -109,7 +111,10 @@ class FromAddressRouter final : public Router {
                                                                ", and no destination is marked default");
       return;
     }
-    if (Trail* trail = decision.trail()) trail->note("destinations marked default take what no expression finds");
+    if (Trail* trail = decision.trail()) {
+      if (!has_address) trail->note("the message has no " + std::string(to_string(field)) + " to look into");
+      trail->note("destinations marked default take what no expression finds");
+    }
     for (const EndpointId application : defaults_) decision.deliver(application);
   }
 

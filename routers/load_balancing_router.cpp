@@ -65,6 +65,7 @@ class LoadBalancingRouter final : public Router {
     const Bytes list = incoming.message.has(Field::helper_metadata) ? find_value(metadata, list_path_within) : Bytes();
     const Bytes last = last_of(list);
     const auto named = transports_.find(text_of(last).value_or(""));
+    if (named == transports_.end()) note_last(decision, text_of(last));
     if (named != transports_.end()) {
       if (Trail* trail = decision.trail()) trail->note("the last name of load_balancer.transport_names");
       to_transport(decision, named->second);
@@ -92,6 +93,7 @@ class LoadBalancingRouter final : public Router {
   }
 
   void to_application(Decision& decision, EndpointId application) {
+    if (Trail* trail = decision.trail()) trail->note("all that comes in goes to the one exposed name");
     decision.deliver(application);
     if (rewrites_) decision.set(Field::transport_name, application_name_);
   }
@@ -101,16 +103,29 @@ class LoadBalancingRouter final : public Router {
     if (rewrites_) decision.set(Field::transport_name, transport_names_[transport]);
   }
 
+  // Why the list does not say where the reply goes.
+  static void note_last(Decision& decision, std::optional<std::string_view> last) {
+    Trail* trail = decision.trail();
+    if (trail == nullptr) return;
+    trail->note(last ? "the last name of load_balancer.transport_names, " + in_quotes(*last) +
+                           ", is no transport of this dispatcher"
+                     : "load_balancer.transport_names ends in no name");
+  }
+
   void take_turn(const Incoming& incoming, Decision& decision) {
-    size_t chosen = next_;
+    const size_t first = next_;
+    size_t chosen = first;
     for (size_t i = 0; i < turn_.size(); ++i) {
-      const size_t candidate = (next_ + i) % turn_.size();
+      const size_t candidate = (first + i) % turn_.size();
       if (!incoming.broker.has_live_worker(turn_[candidate])) continue;
       chosen = candidate;
       break;
     }
     next_ = (chosen + 1) % turn_.size();
-    if (Trail* trail = decision.trail()) trail->note("the next transport in turn");
+    if (Trail* trail = decision.trail()) {
+      trail->note(chosen == first ? "the next transport in turn"
+                                  : "the next transport in turn that has a live worker; those before it have none");
+    }
     to_transport(decision, turn_[chosen]);
   }
 

@@ -190,6 +190,9 @@ class SettingReader {
 // What a router is made from: its dispatcher's names and its part of the configuration. Lives only while it is made.
 class RouterSetup : public SettingReader {
  public:
+  // What the dispatcher is called; no other of the file has this name. A part of the names of state tables, so that two
+  // dispatchers with the same router share none.
+  virtual std::string_view dispatcher_name() const = 0;
   // The names of the dispatcher's transports and applications, in the order of the configuration.
   virtual const std::vector<std::string>& transports() const = 0;
   virtual const std::vector<std::string>& applications() const = 0;

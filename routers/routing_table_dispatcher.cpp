@@ -10,8 +10,11 @@
 //
 // Thread: one. Owns: its table, constant once made. Bounds: remembered_names_max names of endpoints.
 // Tested by the cases in cases/routing_table.toml, and a naive twin.
+#include <xxhash.h>
+
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 
 #include "routers/built_in.hpp"
 #include "routers/following.hpp"
@@ -45,8 +48,8 @@ class RoutingTableDispatcher final : public Router {
       by_table(incoming, decision);
       return;
     }
-    if (const uint16_t tag = incoming.followed->tag; tag > 0 && tag <= endpoints_.size()) {
-      decision.edit({.operation = Edit::Operation::set, .path = endpoint_path, .value = endpoints_[tag - 1U]});
+    if (const auto known = endpoints_.find(incoming.followed->tag); known != endpoints_.end()) {
+      decision.edit({.operation = Edit::Operation::set, .path = endpoint_path, .value = known->second});
     }
   }
 
@@ -77,7 +80,8 @@ class RoutingTableDispatcher final : public Router {
                       "routing_table has no row for the sender's endpoint " + in_quotes(endpoint));
       return nullptr;
     }
-    if (Trail* trail = decision.trail()) trail->note("the sender's row for endpoint " + in_quotes(endpoint));
+    if (Trail* trail = decision.trail())
+      trail->note("routing_table has a row for the sender's endpoint " + in_quotes(endpoint));
     decision.deliver(row->target);
     decision.edit({.operation = Edit::Operation::set, .path = endpoint_path, .value = row->endpoint});
     return row;
@@ -120,18 +124,19 @@ class RoutingTableDispatcher final : public Router {
     add_routes(setup, connector, entry, target_role);
   }
 
+  // The tag follows from the name, so that what is remembered under one configuration can be read under the next.
   uint16_t tag_of(RouterSetup& setup, const Setting& entry) {
-    std::string encoded;
-    append_text(encoded, entry.key);
-    const auto [known, is_new] = tags_.emplace(entry.key, static_cast<uint16_t>(endpoints_.size() + 1));
-    if (!is_new) return known->second;
+    if (const auto known = tags_.find(entry.key); known != tags_.end()) return known->second;
     if (endpoints_.size() == remembered_names_max) {
       setup.fault(entry.key_position,
                   "there are more than " + std::to_string(remembered_names_max) + " names of endpoints in this table");
       return 0;
     }
-    endpoints_.push_back(std::move(encoded));
-    return known->second;
+    auto tag = static_cast<uint16_t>(XXH3_64bits(entry.key.data(), entry.key.size()));
+    while (tag == 0 || endpoints_.contains(tag)) ++tag;
+    append_text(endpoints_[tag], entry.key);
+    tags_.emplace(entry.key, tag);
+    return tag;
   }
 
   void add_routes(const RouterSetup& setup, const std::string& connector, const Setting& entry, Role target_role) {
@@ -145,8 +150,8 @@ class RoutingTableDispatcher final : public Router {
                        entry.items[0].text, rewrite});
   }
 
-  std::vector<TextMap<Row>> rows_;      // by sender, then by endpoint
-  std::vector<std::string> endpoints_;  // encoded; a tag is a place in here, plus one
+  std::vector<TextMap<Row>> rows_;                       // by sender, then by endpoint
+  std::unordered_map<uint16_t, std::string> endpoints_;  // encoded, by tag; 0 is no tag
   TextMap<uint16_t> tags_;
   std::vector<Route> routes_;
 };

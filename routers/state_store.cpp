@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <list>
+#include <memory>
 #include <random>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "routers/router.hpp"
 
@@ -25,31 +27,34 @@ class KeyedHash {
  public:
   using Secret = std::array<char, 192>;
 
-  // The secret must outlive the hash.
-  explicit KeyedHash(const Secret& secret) : secret_(&secret) {}
+  // Shared, since a table's entries may move to another store.
+  explicit KeyedHash(std::shared_ptr<const Secret> secret) : secret_(std::move(secret)) {}
   size_t operator()(std::string_view key) const noexcept {
     return XXH3_64bits_withSecret(key.data(), key.size(), secret_->data(), secret_->size());
   }
 
   // From the machine's randomness, of which little is drawn, since that is slow.
-  static Secret make_secret() {
+  static std::shared_ptr<const Secret> make_secret() {
     std::random_device random;
     std::mt19937_64 generator(uint64_t{random()} << 32 | random());
-    Secret secret;
-    for (char& byte : secret) byte = static_cast<char>(generator());
+    auto secret = std::make_shared<Secret>();
+    for (char& byte : *secret) byte = static_cast<char>(generator());
     return secret;
   }
 
  private:
-  const Secret* secret_;
+  std::shared_ptr<const Secret> secret_;
 };
+
+class MemoryStateStore;
 
 class MemoryStateTable final : public StateTable {
  public:
-  MemoryStateTable(StateTableSettings settings, const KeyedHash::Secret& secret, uint64_t& evicted)
-      : settings_(std::move(settings)), evicted_(evicted), places_(0, KeyedHash(secret)) {
-    settings_.entries_max = std::max<uint64_t>(settings_.entries_max, 1);
-  }
+  // `store` must outlive the table.
+  MemoryStateTable(StateTableSettings settings, MemoryStateStore& store);
+  ~MemoryStateTable() override;
+  MemoryStateTable(const MemoryStateTable&) = delete;
+  MemoryStateTable& operator=(const MemoryStateTable&) = delete;
 
   std::optional<std::string_view> get(std::string_view key, const Time& now) override {
     const auto found = places_.find(key);
@@ -76,11 +81,7 @@ class MemoryStateTable final : public StateTable {
       places_.emplace(entries_.front().key, entries_.begin());
       bytes_ += key.size() + value.size();
     }
-    while (entries_.size() > 1 &&
-           (entries_.size() > settings_.entries_max || bytes_ / state_entry_bytes_max >= settings_.entries_max)) {
-      if (!has_expired(entries_.back(), now)) ++evicted_;
-      drop(std::prev(entries_.end()));
-    }
+    keep_within_bounds(&now);
   }
 
   void erase(std::string_view key) override {
@@ -88,6 +89,16 @@ class MemoryStateTable final : public StateTable {
   }
 
   uint64_t size() const override { return entries_.size(); }
+
+  const std::string& name() const { return settings_.name; }
+
+  // The other's entries instead of its own, which there are none of.
+  void take_over(MemoryStateTable& before) {
+    entries_.swap(before.entries_);
+    places_.swap(before.places_);
+    std::swap(bytes_, before.bytes_);
+    keep_within_bounds(nullptr);
+  }
 
  private:
   struct Entry {
@@ -106,6 +117,9 @@ class MemoryStateTable final : public StateTable {
     entries_.splice(entries_.begin(), entries_, place);
   }
 
+  // Without a time every entry that has to go counts as still good.
+  void keep_within_bounds(const Time* now);
+
   void drop(Place place) {
     bytes_ -= place->key.size() + place->value.size();
     places_.erase(place->key);
@@ -113,7 +127,7 @@ class MemoryStateTable final : public StateTable {
   }
 
   StateTableSettings settings_;
-  uint64_t& evicted_;
+  MemoryStateStore& store_;
   std::list<Entry> entries_;                                       // the latest renewed first
   std::unordered_map<std::string_view, Place, KeyedHash> places_;  // its keys are those of the entries
   uint64_t bytes_ = 0;
@@ -122,14 +136,51 @@ class MemoryStateTable final : public StateTable {
 class MemoryStateStore final : public StateStore {
  public:
   std::unique_ptr<StateTable> open(StateTableSettings settings) override {
-    return std::make_unique<MemoryStateTable>(std::move(settings), secret_, evicted_);
+    return std::make_unique<MemoryStateTable>(std::move(settings), *this);
   }
   uint64_t evicted() const override { return evicted_; }
 
+  void take_over(StateStore& before) override {
+    evicted_ += before.evicted();
+    auto* other = dynamic_cast<MemoryStateStore*>(&before);
+    if (other == nullptr) return;
+    for (MemoryStateTable* table : tables_) {
+      const auto same = [&](const MemoryStateTable* one) { return one->name() == table->name() && one->size() > 0; };
+      const auto found = std::ranges::find_if(other->tables_, same);
+      if (found != other->tables_.end()) table->take_over(**found);
+    }
+    for (const MemoryStateTable* table : other->tables_) evicted_ += table->size();
+  }
+
+  // For the tables.
+  const std::shared_ptr<const KeyedHash::Secret>& secret() const { return secret_; }
+  void opened(MemoryStateTable& table) { tables_.push_back(&table); }
+  void closed(MemoryStateTable& table) { std::erase(tables_, &table); }
+  void count_evicted() { ++evicted_; }
+
  private:
-  const KeyedHash::Secret secret_ = KeyedHash::make_secret();
+  const std::shared_ptr<const KeyedHash::Secret> secret_ = KeyedHash::make_secret();
+  std::vector<MemoryStateTable*> tables_;  // those that are open
   uint64_t evicted_ = 0;
 };
+
+MemoryStateTable::MemoryStateTable(StateTableSettings settings, MemoryStateStore& store)
+    : settings_(std::move(settings)), store_(store), places_(0, KeyedHash(store.secret())) {
+  settings_.entries_max = std::max<uint64_t>(settings_.entries_max, 1);
+  store_.opened(*this);
+}
+
+MemoryStateTable::~MemoryStateTable() {
+  store_.closed(*this);
+}
+
+void MemoryStateTable::keep_within_bounds(const Time* now) {
+  while (entries_.size() > 1 &&
+         (entries_.size() > settings_.entries_max || bytes_ / state_entry_bytes_max >= settings_.entries_max)) {
+    if (now == nullptr || !has_expired(entries_.back(), *now)) store_.count_evicted();
+    drop(std::prev(entries_.end()));
+  }
+}
 
 }  // namespace
 

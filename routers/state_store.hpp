@@ -52,6 +52,10 @@ class StateStore {
   virtual std::unique_ptr<StateTable> open(StateTableSettings settings) = 0;
   // Entries still good that had to make room, over all tables.
   virtual uint64_t evicted() const = 0;
+  // For a configuration that takes another's place: what `before` keeps goes on in the tables that are open here, each
+  // under its name and its new bounds; what no table here stands for is lost, and counted as evicted. To be called
+  // before anything is written here; `before` is left empty.
+  virtual void take_over(StateStore& before) = 0;
 };
 
 // In memory: lost with the process.

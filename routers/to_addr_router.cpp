@@ -26,6 +26,7 @@ class ToAddrRouter final : public Router {
       for (const Setting& entry : mappings->items) read_mapping(setup, entry);
     }
     patterns_.prepare();
+    if (mappings != nullptr) check_pattern_count(setup, mappings->position, patterns_, expressions_);
     transports_.read(setup);
     routes_.push_back({"inbound", "any", "otherwise", "refused: no_route", ""});
     routes_.push_back({"event", "any", std::string(add_followed_event(setup, routes_)), "refused: no_route", ""});

@@ -45,7 +45,8 @@ uint64_t read_timeout_ms(RouterSetup& setup) {
 
 class ToAddressRouter final : public Router {
  public:
-  explicit ToAddressRouter(RouterSetup& setup) : memory_(setup, "to_address", read_timeout_ms(setup)) {
+  explicit ToAddressRouter(RouterSetup& setup)
+      : memory_(setup, std::string(setup.dispatcher_name()) + ":to_address", read_timeout_ms(setup)) {
     const Setting* mappings = setup.require("to_address_mappings");
     if (mappings != nullptr && mappings->type == Setting::Type::array) {
       for (const Setting& entry : mappings->items) read_mapping(setup, entry);
@@ -110,7 +111,7 @@ class ToAddressRouter final : public Router {
   // `field` is where the address stood.
   void by_address(Field field, bool has_address, std::string_view address, Decision& decision) {
     const int first = has_address ? patterns_.first(address) : -1;
-    note(decision, has_address, address, first);
+    note(decision, field, has_address, address, first);
     if (first >= 0) {
       decision.deliver(applications_[static_cast<size_t>(first)]);
     } else if (default_) {
@@ -123,9 +124,10 @@ class ToAddressRouter final : public Router {
     }
   }
 
-  void note(Decision& decision, bool has_address, std::string_view address, int first) const {
+  void note(Decision& decision, Field field, bool has_address, std::string_view address, int first) const {
     Trail* trail = decision.trail();
     if (trail == nullptr) return;
+    if (!has_address) trail->note("the message has no " + std::string(to_string(field)) + " for a pattern to match");
     for (size_t i = 0; has_address && i < expressions_.size() && (first < 0 || i <= static_cast<size_t>(first)); ++i) {
       trail->note("pattern " + in_quotes(expressions_[i]) +
                   (static_cast<int>(i) == first ? " matches " : " does not match ") + in_quotes(address));

@@ -47,8 +47,13 @@ class UserGroupingRouter final : public Router {
       decision.refuse(RefusalCode::no_route, "the message has no from_addr, and so no user to find a group for");
       return;
     }
-    const Group& group = group_of(incoming.message.text(Field::from_addr), incoming.now);
-    if (Trail* trail = decision.trail()) trail->note("the user is in group " + in_quotes(group.name));
+    const std::string_view user = incoming.message.text(Field::from_addr);
+    const Group* const known = known_group_of(user, incoming.now);
+    const Group& group = known != nullptr ? *known : new_group_of(user, incoming.now);
+    if (Trail* trail = decision.trail()) {
+      trail->note("user " + in_quotes(user) + (known != nullptr ? " is known, in group " : " is new, and gets group ") +
+                  in_quotes(group.name) + (known != nullptr ? "" : ", the next in turn"));
+    }
     decision.deliver(group.application);
   }
 
@@ -94,10 +99,13 @@ class UserGroupingRouter final : public Router {
         setup.state().open({.name = name + ":round-robin", .entries_max = 1, .keep_ms = 0, .reading_renews = false});
   }
 
-  const Group& group_of(std::string_view user, const Time& now) {
-    if (const auto known = users_->get(user, now)) {
-      if (const Group* group = find(*known)) return *group;
-    }
+  // Null: the user is new, or the group is gone.
+  const Group* known_group_of(std::string_view user, const Time& now) {
+    const auto known = users_->get(user, now);
+    return known ? find(*known) : nullptr;
+  }
+
+  const Group& new_group_of(std::string_view user, const Time& now) {
     const Group& next = groups_[take_turn(now) % groups_.size()];
     users_->put(user, next.remembered, now);
     return next;

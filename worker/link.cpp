@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -15,6 +16,11 @@ namespace {
 zmq_msg_t* message_at(unsigned char* storage) {
   return reinterpret_cast<zmq_msg_t*>(storage);
 }
+
+constexpr int watched_events = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                               ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+
+constexpr unsigned cut_handshakes_told = 3;
 
 // One part, copied. False: EAGAIN, or a context that is shut down; nothing was sent.
 bool send_part(void* socket, Bytes bytes, int flags) {
@@ -58,12 +64,15 @@ Bytes Frame::bytes() const {
   return {static_cast<const char*>(zmq_msg_data(message_at(storage_))), zmq_msg_size(message_at(storage_))};
 }
 
-WorkerLink::WorkerLink(std::string endpoint, void* context)
+WorkerLink::WorkerLink(std::string endpoint, void* context, LinkKeys keys)
     : endpoint_(std::move(endpoint)),
+      keys_(std::move(keys)),
       context_(context != nullptr ? context : zmq_ctx_new()),
       owns_context_(context == nullptr) {
-  if (context_ != nullptr && open()) return;
-  const std::string reason = zmq_strerror(errno);
+  const bool has_cipher = !keys_.own || zmq_has("curve") != 0;
+  if (has_cipher && context_ != nullptr && open()) return;
+  const std::string reason =
+      has_cipher ? zmq_strerror(errno) : "keys were given, and this libzmq was built without CURVE (libsodium)";
   if (owns_context_ && context_ != nullptr) zmq_ctx_term(context_);
   throw std::runtime_error("cannot connect to '" + endpoint_ + "': " + reason);
 }
@@ -74,6 +83,7 @@ WorkerLink::~WorkerLink() {
 }
 
 bool WorkerLink::open() {
+  cut_handshakes_ = 0;
   socket_ = zmq_socket(context_, ZMQ_DEALER);
   if (socket_ == nullptr) return false;
   const auto set = [this](int option, int value) { zmq_setsockopt(socket_, option, &value, sizeof value); };
@@ -84,11 +94,25 @@ bool WorkerLink::open() {
   set(ZMQ_RECONNECT_IVL, 50);
   set(ZMQ_RECONNECT_IVL_MAX, 1000);
   watch();
-  if (zmq_connect(socket_, endpoint_.c_str()) == 0) return true;
+  if (set_keys() && zmq_connect(socket_, endpoint_.c_str()) == 0) return true;
   const int reason = errno;
   close();
   errno = reason;
   return false;
+}
+
+// False: libzmq does not take them; errno says why.
+bool WorkerLink::set_keys() {
+  if (!keys_.own) return true;
+  std::string secret = text_of_key(keys_.own.bytes());
+  char own_public[key_characters + 1];
+  const bool is_paired = zmq_curve_public(own_public, secret.c_str()) == 0;
+  wipe(secret);
+  const auto set = [this](int option, Bytes key) {
+    return zmq_setsockopt(socket_, option, key.data(), key.size()) == 0;
+  };
+  return is_paired && set(ZMQ_CURVE_SERVERKEY, keys_.broker) && set(ZMQ_CURVE_SECRETKEY, keys_.own.bytes()) &&
+         zmq_setsockopt(socket_, ZMQ_CURVE_PUBLICKEY, own_public, sizeof own_public) == 0;
 }
 
 bool WorkerLink::reopen() {
@@ -108,7 +132,7 @@ void WorkerLink::close() {
 void WorkerLink::watch() {
   static std::atomic<uint64_t> count{0};
   const std::string name = "inproc://signalbox-worker-" + std::to_string(count.fetch_add(1));
-  if (zmq_socket_monitor(socket_, name.c_str(), ZMQ_EVENT_DISCONNECTED) != 0) return;
+  if (zmq_socket_monitor(socket_, name.c_str(), watched_events) != 0) return;
   monitor_ = zmq_socket(context_, ZMQ_PAIR);
   const int none = 0;
   // No limit on what waits here, a few bytes for each break: libzmq's own thread would stand still at one.
@@ -124,8 +148,52 @@ bool WorkerLink::connection_lost() {
   if (monitor_ == nullptr) return false;
   bool lost = false;
   Frame frame;
-  while (receive_part(monitor_, message_at(frame.storage_))) lost = true;  // it tells of nothing else
+  for (bool is_first = true; receive_part(monitor_, message_at(frame.storage_));) {
+    uint16_t event = 0;
+    uint32_t value = 0;
+    const Bytes bytes = frame.bytes();
+    if (is_first && bytes.size() == sizeof event + sizeof value) {  // the endpoint follows, in a part of its own
+      std::memcpy(&event, bytes.data(), sizeof event);
+      std::memcpy(&value, bytes.data() + sizeof event, sizeof value);
+      lost = lost || event == ZMQ_EVENT_DISCONNECTED;
+      note_handshake_fault(event, value);
+    }
+    is_first = zmq_msg_more(message_at(frame.storage_)) == 0;
+  }
   return lost;
+}
+
+// What libzmq lets its user know is little: whether the other side has refused the key, and whether the two wanted
+// different mechanisms. A broker whose key is another one than was expected shows as a connection that ends.
+void WorkerLink::note_handshake_fault(uint16_t event, uint32_t value) {
+  switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      handshake_fault_ = {"the broker does not know this worker's key", true};
+      return;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+      if (value != ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+        handshake_fault_ = {
+            "the handshake failed" + std::string(keys_.own ? ": is the broker's key the right one?" : ""), true};
+      } else {
+        handshake_fault_ = {keys_.own ? "the broker there has no keys, and this worker was given some"
+                                      : "the broker wants keys, and this worker has none",
+                            true};
+      }
+      return;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+      // Once may be chance: a broker that ends just now, or that hangs up before its word for it has been read.
+      if (++cut_handshakes_ < cut_handshakes_told) return;
+      handshake_fault_ = {keys_.own ? "the broker ends each handshake: is its key the one given here?"
+                                    : "the broker ends each handshake: does it want keys?",
+                          false};
+      return;
+    default:
+      return;
+  }
+}
+
+WorkerLink::HandshakeFault WorkerLink::take_handshake_fault() {
+  return std::exchange(handshake_fault_, {});
 }
 
 bool WorkerLink::send(Bytes header) {

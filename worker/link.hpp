@@ -16,6 +16,7 @@
 #include <string>
 
 #include "protocol/codes.hpp"
+#include "protocol/keys.hpp"
 
 namespace signalbox {
 
@@ -41,10 +42,17 @@ struct ReceivedFrames {
   uint32_t count = 0;  // of frames; 1: no body, more than 2: the surplus was read and dropped
 };
 
+// What a worker shows and expects where the broker wants keys; empty: a connection without. The secret is wiped when
+// this goes.
+struct LinkKeys {
+  SecretKey own;
+  std::string broker;  // its public key, 32 bytes
+};
+
 // Thread: one at a time; handing it over needs a full fence (as any ZeroMQ socket does).
 // Owns:   the socket; the context too where none was given.
-// Errors: the constructor throws std::runtime_error (an endpoint that is none, no descriptors left); after that all
-//         are values.
+// Errors: the constructor throws std::runtime_error (an endpoint that is none, no descriptors left, keys and a libzmq
+//         without CURVE); after that all are values.
 // Bounds: send_frames_max in libzmq's send queue; what comes in is bounded by prefetch and send window.
 // Tested by worker_test.cpp, cut_connections_test.cpp.
 class WorkerLink {
@@ -52,7 +60,7 @@ class WorkerLink {
   static constexpr int send_frames_max = 16;
 
   // `context` is a ZeroMQ context of the host, for inproc endpoints, or null: one of its own.
-  WorkerLink(std::string endpoint, void* context);
+  WorkerLink(std::string endpoint, void* context, LinkKeys keys = {});
   ~WorkerLink();
   WorkerLink(const WorkerLink&) = delete;
   WorkerLink& operator=(const WorkerLink&) = delete;
@@ -72,6 +80,14 @@ class WorkerLink {
   // does not know). Tells nothing over inproc, and may miss what ends without a word; both show as silence.
   [[nodiscard]] bool connection_lost();
 
+  // What has ended a handshake since this was last asked, in words for people; empty: nothing. `for_good`: libzmq does
+  // not try again by itself. Ask it behind connection_lost(), which reads what there is of both.
+  struct HandshakeFault {
+    std::string text;
+    bool for_good = false;
+  };
+  [[nodiscard]] HandshakeFault take_handshake_fault();
+
   // Waits for input, for room to send where `writable` asks for it, for a broken connection, for `descriptor` or one of
   // `others` to be readable or broken, for a signal or for the time to pass. True: `descriptor` is. Of the others, at
   // most others_max are looked at.
@@ -80,9 +96,14 @@ class WorkerLink {
 
  private:
   [[nodiscard]] bool open();
+  bool set_keys();
   void watch();
+  void note_handshake_fault(uint16_t event, uint32_t value);
 
   const std::string endpoint_;
+  const LinkKeys keys_;
+  HandshakeFault handshake_fault_;
+  unsigned cut_handshakes_ = 0;  // of this socket, without a word of why
   void* context_;
   const bool owns_context_;
   void* socket_ = nullptr;

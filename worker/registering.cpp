@@ -190,6 +190,16 @@ void Worker::connection_lost() {
   if (state_ == State::connecting) fault_ = reason;
 }
 
+// Not the end: the key may be listed by the next time.
+void Worker::handshake_failed(const WorkerLink::HandshakeFault& fault) {
+  if (fault.text.empty() || state_ != State::connecting) return;
+  if (fault.for_good) {
+    come_back_later(fault.text);
+  } else {
+    fault_ = fault.text;
+  }
+}
+
 void Worker::come_back_later(std::string reason) {
   end_deliveries();
   link_.close();

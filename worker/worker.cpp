@@ -38,12 +38,30 @@ std::string checked_session(const WorkerOptions& options) {
   return session;
 }
 
+// The keys of the options, whose text is wiped.
+LinkKeys checked_keys(WorkerOptions& options) {
+  if (options.secret_key.empty() != options.server_key.empty()) {
+    throw std::invalid_argument("secret_key and server_key belong together: the worker's own and the broker's");
+  }
+  if (options.secret_key.empty()) return {};
+  std::optional<std::string> own = key_from_text(options.secret_key);
+  std::optional<std::string> broker = key_from_text(options.server_key);
+  wipe(options.secret_key);
+  if (!own || !broker) {
+    throw std::invalid_argument(std::string(own ? "server_key" : "secret_key") +
+                                " is no key: 40 characters, as `signalbox keygen` writes them");
+  }
+  LinkKeys keys{SecretKey(*own), std::move(*broker)};
+  wipe(*own);
+  return keys;
+}
+
 }  // namespace
 
 Worker::Worker(WorkerOptions options)
     : options_(std::move(options)),
       session_(checked_session(options_)),
-      link_(options_.endpoint, options_.zeromq_context),
+      link_(options_.endpoint, options_.zeromq_context, checked_keys(options_)),
       backoff_(options_.backoff_ms_min),
       last_heard_(Clock::now()),
       prefetch_(options_.prefetch),
@@ -92,6 +110,7 @@ size_t Worker::turn(bool with_handlers) {
     work += pump();  // what had come before it broke
     connection_lost();
   }
+  if (work == 0) handshake_failed(link_.take_handshake_fault());
   check_timers(Clock::now());  // before the handlers, whose time is not the broker's silence
   work += run_posted();
   if (with_handlers) work += deliver();

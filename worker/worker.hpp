@@ -59,7 +59,11 @@ struct WorkerOptions {
   uint64_t backoff_ms_min = 1000;                // before coming back after an error; doubled each time
   uint64_t backoff_ms_max = 30000;               // up to this
   uint64_t heartbeat_ms = limits::heartbeat_ms;  // until WELCOME says it
-  void* zeromq_context = nullptr;                // the host's, for inproc endpoints; null: one of its own
+  // Where the broker wants keys: the worker's own secret one, and the broker's public one, 40 characters each as
+  // `signalbox keygen` writes them (read_key_file() of protocol/keys.hpp reads its files). Both or neither.
+  std::string secret_key = {};
+  std::string server_key = {};
+  void* zeromq_context = nullptr;  // the host's, for inproc endpoints; null: one of its own
 };
 
 // A connection to the broker, registered under one name.
@@ -70,7 +74,8 @@ struct WorkerOptions {
 //         A handler and a posted function may call all but close and receive; while one of them works the loop, no
 //         other of them is called. A callback for confirmations, refusals or failures may call try_send, post and stop.
 // Owns:   a socket, two descriptors, and the bytes of what is unconfirmed.
-// Errors: the constructor throws std::invalid_argument (name, session), std::runtime_error (endpoint, no descriptors
+// Errors: the constructor throws std::invalid_argument (name, session, keys), std::runtime_error (endpoint, no
+// descriptors
 //         left). After that state() and fault() say what ended the worker. What a handler throws ends as a NACK; what
 //         a callback or a posted function throws passes through the call that worked the loop, which can go on.
 // Bounds: the broker's limits for what is unconfirmed; prefetch for what waits to be handled or is held;
@@ -242,6 +247,7 @@ class Worker {
   // Registration.
   void register_again();
   void connection_lost();
+  void handshake_failed(const WorkerLink::HandshakeFault& fault);
   void come_back_later(std::string reason);
   void fail(std::string reason);
   void end_deliveries();
@@ -264,7 +270,7 @@ class Worker {
   bool work_until(Time deadline, bool with_handlers, Done done);
 
   // Constant after construction.
-  const WorkerOptions options_;
+  WorkerOptions options_;  // constant after construction, which takes the keys out
   std::string session_;
 
   WorkerLink link_;

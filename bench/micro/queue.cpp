@@ -38,7 +38,7 @@ void queue(benchmark::State& state) {
   for (auto _ : state) {
     for (size_t i = 0; i < batch_messages; ++i) {
       if (!queue.make_room(message.bytes.size(), false)) return state.SkipWithError("the queue is full");
-      queue.append(MessageKind::user_message, message.bytes);
+      queue.append(MessageKind::user_message, message.bytes, 0);
     }
     if (drain(queue, ticket) != batch_messages) return state.SkipWithError("messages are missing");
   }

@@ -33,8 +33,8 @@ uint64_t claimed_type(Bytes header) {
 
 }  // namespace
 
-Endpoint::Endpoint(EndpointId number, const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store)
-    : id(number), settings(endpoint_settings), queue(endpoint_settings, pool, store) {}
+Endpoint::Endpoint(EndpointId number, EndpointSettings endpoint_settings, SegmentPool& pool, SegmentStore& store)
+    : id(number), settings(std::move(endpoint_settings)), queue(settings, pool, store) {}
 
 Core::State::State(Settings all_settings, Output& to)
     : settings(std::move(all_settings)),
@@ -42,11 +42,8 @@ Core::State::State(Settings all_settings, Output& to)
       memory(settings.routing_memory_bytes, settings.hash_secret),
       routing(settings, *this, memory, *this) {
   SIGNALBOX_ASSERT(settings.endpoints.size() <= limits::endpoints_max, "the configuration bounds the endpoints");
-  for (const EndpointSettings& endpoint : settings.endpoints) {
-    const auto id = static_cast<EndpointId>(endpoints.size());
-    if (!endpoint.joint) endpoint_ids.emplace(endpoint.name, id);
-    endpoints.emplace_back(id, endpoint, pool, store);
-  }
+  add_endpoints();
+  set_peers(std::move(settings.peers));
 }
 
 Core::State::~State() = default;
@@ -234,6 +231,7 @@ void Core::State::end_gone() {
 
 void Core::State::flush() {
   pool.collect();
+  run_timers();
   counters.ambiguous_ids = routing.noticed().ambiguous_ids;
   counters.memory_evicted = routing.noticed().memory_evicted;
   if (!blocked_.empty() && now.monotonic_ms != last_retry_ms_) {
@@ -277,6 +275,7 @@ void Core::State::tick() {
   check_blocked_queues();
   forget_lost_sessions();
   make_delayed_due();
+  end_removed();
   counters.state_evicted = settings.state->evicted();
   flush();
 }
@@ -398,14 +397,29 @@ void Core::connection_gone(ConnectionId connection, Time now) {
   if (it != state_->connections.end()) state_->connection_gone(it->second);
 }
 
+void Core::peers_changed(std::vector<PeerSettings> peers, Time now) {
+  state_->now = now;
+  state_->set_peers(std::move(peers));
+  state_->end_not_permitted();
+}
+
 void Core::flush(Time now) {
   state_->now = now;
   state_->flush();
 }
 
+bool Core::has_more() const {
+  return state_->has_more();
+}
+
 void Core::tick(Time now) {
   state_->now = now;
   state_->tick();
+}
+
+void Core::reload(Settings next, Time now) {
+  state_->now = now;
+  state_->reload(std::move(next));
 }
 
 void Core::drain(Time now) {

@@ -34,6 +34,9 @@ struct Counters {
   uint64_t sessions_evicted = 0;  // lost ones that had to make room before session_ttl
   uint64_t connections_lost = 0;
   uint64_t redelivered = 0;     // messages handed out again
+  uint64_t expired = 0;         // messages that waited for message_ttl_ms, dead letters made of them included
+  uint64_t ack_timeouts = 0;    // deliveries not settled within ack_timeout_ms
+  uint64_t settled_late = 0;    // messages that were settled after that by whom they had been taken from
   uint64_t ambiguous_ids = 0;   // ids that two senders have used
   uint64_t memory_evicted = 0;  // live routing memory entries pushed out
   uint64_t state_evicted = 0;   // live entries of routers' state pushed out, as of the last tick
@@ -56,19 +59,33 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   // A frame from a peer. `parts` counts the frames behind the routing id, so that a missing or surplus one is seen;
-  // `body` is the second where there is one. `peer_key` names the peer's key (empty: none); it is bound to the sessions
-  // opened. Bytes are copied before this returns.
+  // `body` is the second where there is one. `peer_key` is the peer's key (empty: none; own_process_key: the host's
+  // own); it is bound to the sessions opened, and with Settings::keys_required it decides what the peer may register
+  // as. Bytes are copied before this returns.
   void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now);
 
   // The link has learnt that the connection is gone.
   void connection_gone(ConnectionId connection, Time now);
 
+  // From now on these are the peers. Each registration under a name that its key may not have any more ends with ERROR
+  // not_permitted. REQUIRES: no two with one key.
+  void peers_changed(std::vector<PeerSettings> peers, Time now);
+
   // Hands out what the turn has brought. Call it once the input at hand is used up, and at least every few milliseconds
   // while peers are blocked.
   void flush(Time now);
 
+  // A turn does so much of what is due and no more: whether there is more of it for the next, at once.
+  bool has_more() const;
+
   // Everything that time alone causes: PINGs, redeliveries due, blocked queues, lost sessions. At most 250 ms apart.
   void tick(Time now);
+
+  // Swaps the configuration. Queues, sessions, what routers keep and the routing memory live on; an endpoint that is
+  // marked as removed takes nothing more: its workers may finish what waits there, and after removed_endpoint_ms they
+  // are told unknown_endpoint, and what is left becomes dead letters. REQUIRES: `next` gives every endpoint and
+  // dispatcher the number that it has here (configuration_numbering.hpp), and leaves alone what fixed_values() names.
+  void reload(Settings next, Time now);
 
   // Announces the end: BYE "draining" to all; from here on transports' SENDs are left unconfirmed and HELLO gets BYE.
   void drain(Time now);

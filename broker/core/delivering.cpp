@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "broker/core/planted_fault.hpp"
 #include "broker/core/state.hpp"
 #include "protocol/text.hpp"
 
@@ -15,10 +16,6 @@ constexpr size_t passed_over_max = 64;
 
 MessageKind other_than(MessageKind kind) {
   return kind == MessageKind::event ? MessageKind::user_message : MessageKind::event;
-}
-
-bool comes_before(const Place& a, const Place& b) {
-  return a.segment->serial != b.segment->serial ? a.segment->serial < b.segment->serial : a.index < b.index;
 }
 
 // "2011-09-21 10:23:54.001234": vumi's date format, UTC.
@@ -46,6 +43,7 @@ void Core::State::mark_dirty(EndpointId id) {
 // --- handing out -----------------------------------------------------------------------------------------------------
 
 void Core::State::deliver(Endpoint& endpoint) {
+  if (endpoint.settings.message_ttl_ms != 0 && !expire_past(endpoint)) return;
   for (bool again = true; again;) {
     endpoint.suspect_waits = false;
     // The two kinds in turn, batch by batch, until neither finds room.
@@ -78,6 +76,10 @@ Core::State::Turn Core::State::deliver_one(Endpoint& endpoint, MessageKind kind)
     Place* next = &again;
     for (Place* other : {&suspect, &elsewhere})
       if (*other && (!*next || comes_before(*other, *next))) next = other;
+#ifdef SIGNALBOX_PLANTED_FAULTS
+    static Place nothing_came_back;
+    if (planted_fault == PlantedFault::requeued_at_the_tail && queue.fresh(kind)) next = &nothing_came_back;
+#endif
     const Place place = *next ? *next : queue.fresh(kind);
     if (!place) break;
     if (Session* session = choose(endpoint, place.entry(), true, no_bytes)) {
@@ -107,7 +109,7 @@ Core::State::Turn Core::State::deliver_one(Endpoint& endpoint, MessageKind kind)
 bool Core::State::could_take(const Session& session) {
   const Connection* const connection = session.connection;
   return connection != nullptr && connection->session == &session && !connection->blocked && !connection->gone &&
-         connection->waiting.empty() && !session.alone && session.unsettled_messages < session.prefetch;
+         connection->waiting.empty() && !session.alone && session.slots_taken() < session.prefetch;
 }
 
 // Puts the session in its place among those that could take something. Whoever changes what could_take() or the place
@@ -116,7 +118,7 @@ void Core::State::rank(Session& session) {
   std::set<Rank>& ready = endpoints[session.endpoint].ready;
   const bool could = could_take(session);
   if (!could && !session.ranked) return;
-  const Rank rank{session.prefetch - session.unsettled_messages, session.last_served, session.registration, &session};
+  const Rank rank{session.prefetch - session.slots_taken(), session.last_served, session.registration, &session};
   if (session.ranked) session.rank_node = ready.extract(session.rank);
   session.ranked = could;
   if (!could) return;
@@ -132,11 +134,13 @@ void Core::State::rank_at(Connection& connection) {
   if (connection.session != nullptr) rank(*connection.session);
 }
 
-// Whether the message is to go to another registration than the one that NACKed it: there is one that takes messages.
+// Whether the message is to go to another registration than the one that it failed at: there is one that takes
+// messages, and is not late with any.
 bool Core::State::shuns(const Endpoint& endpoint, const Entry& entry) {
   if (entry.state != Entry::State::elsewhere) return false;
   return std::any_of(endpoint.instances.begin(), endpoint.instances.end(), [&](const Session* session) {
-    return static_cast<uint32_t>(session->registration) != entry.ticket && session->prefetch > 0;
+    return static_cast<uint32_t>(session->registration) != entry.ticket && session->prefetch > 0 &&
+           session->overdue.empty();
   });
 }
 
@@ -147,7 +151,7 @@ Session* Core::State::choose(Endpoint& endpoint, const Entry& entry, bool may_sh
   const bool shunned = may_shun && shuns(endpoint, entry);
   for (const Rank& rank : endpoint.ready) {
     Session* const session = rank.session;
-    if (alone ? session->unsettled_messages > 0 : session == endpoint.reserved) continue;
+    if (alone ? session->slots_taken() > 0 : session == endpoint.reserved) continue;
     if (shunned && static_cast<uint32_t>(session->registration) == entry.ticket) continue;
     if (session->unsettled_messages > 0 && session->unsettled_bytes + entry.size > settings.max_unsettled_bytes) {
       no_bytes = true;
@@ -166,8 +170,8 @@ void Core::State::reserve_for_suspect(Endpoint& endpoint, const Entry& suspect) 
   const bool shunned = shuns(endpoint, suspect);
   const auto can_take = [&](const Session& session) {
     const Connection& connection = *session.connection;
-    return session.prefetch > 0 && !connection.blocked && !connection.gone && connection.waiting.empty() &&
-           !(shunned && static_cast<uint32_t>(session.registration) == suspect.ticket);
+    return session.prefetch > 0 && session.overdue.empty() && !connection.blocked && !connection.gone &&
+           connection.waiting.empty() && !(shunned && static_cast<uint32_t>(session.registration) == suspect.ticket);
   };
   // It stays the one it is: picking the idlest anew each time might never let any of them run dry.
   if (endpoint.reserved != nullptr && can_take(*endpoint.reserved)) return;
@@ -186,7 +190,7 @@ bool Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& sess
   const uint64_t bytes_free = session.unsettled_bytes < settings.max_unsettled_bytes
                                   ? settings.max_unsettled_bytes - session.unsettled_bytes
                                   : 0;
-  const Extent extent = endpoint.queue.extent(first, session.prefetch - session.unsettled_messages,
+  const Extent extent = endpoint.queue.extent(first, session.prefetch - session.slots_taken(),
                                               std::min(bytes_free, settings.max_batch_bytes));
   const Entry& entry = first.entry();
   const bool redelivered = entry.deliveries > 0;
@@ -208,6 +212,7 @@ bool Core::State::deliver_to(Endpoint& endpoint, MessageKind kind, Session& sess
   session.unsettled_messages += extent.count;
   session.unsettled_bytes += extent.bytes;
   endpoint.queue.hand_out(kind, extent, next_ticket_);
+  if (endpoint.settings.ack_timeout_ms != 0) note_handed_out(endpoint, session.deliveries.back(), connection.id);
   next_ticket_ += extent.count;
   connection.last_delivered += extent.count;
   rank(session);
@@ -222,10 +227,15 @@ void Core::State::ack(Connection& connection, const Ack& ack) {
   for (SeqList also = ack.also; also.size() > 0;) known &= also.take() <= connection.last_delivered;
   if (!known) return fail(connection, ErrorCode::malformed, "ACK of a number that was never delivered");
 
+  if (!session.overdue.empty()) settle_overdue(session, ack);
   while (!session.deliveries.empty() && session.deliveries.front().first_seq <= ack.upto) {
     DeliveredRun& delivery = session.deliveries.front();
     const Seq last = delivery.first_seq + delivery.count - 1;
     settle(session, delivery, delivery.first_seq, std::min(ack.upto, last));
+#ifdef SIGNALBOX_PLANTED_FAULTS
+    if (planted_fault == PlantedFault::ack_off_by_one && ack.upto < last)
+      settle(session, delivery, ack.upto + 1, ack.upto + 1);
+#endif
     if (ack.upto >= last) {
       session.deliveries.pop_front();
       continue;
@@ -281,7 +291,7 @@ void Core::State::settle(Session& session, DeliveredRun& delivery, Seq from, Seq
 }
 
 void Core::State::settled_some(Session& session) {
-  if (session.unsettled_messages == 0) session.alone = false;
+  if (session.slots_taken() == 0) session.alone = false;
   rank(session);
   // Deliveries that `also` and NACK have emptied stay until `upto` passes them, which may be never: not more than twice
   // as many as there are messages left.
@@ -297,34 +307,43 @@ void Core::State::nack(Connection& connection, const Nack& nack) {
   if (nack.seq == 0 || nack.seq > connection.last_delivered) {
     return fail(connection, ErrorCode::malformed, "NACK of a number that was never delivered");
   }
+  // It has failed there before this.
+  if (session.overdue.erase(nack.seq) > 0) return settled_some(session);
   DeliveredRun* const delivery = find_delivery(session, nack.seq);
   if (delivery == nullptr || unsettled_entry(*delivery, nack.seq) == nullptr) return;
   const MessageKind kind = delivery->kind;
   const Place place = leave(session, *delivery, nack.seq);
+  if (!nack.requeue || endpoints[session.endpoint].settings.dead_letters) {
+    make_dead(session.endpoint, kind, place, nack.reason);
+  } else {
+    failed(session, kind, place, nack.reason.empty() ? "failed as often as max_deliveries allows" : nack.reason);
+  }
+  settled_some(session);
+}
+
+// It comes again, at another instance if there is one, unless this was once too often.
+void Core::State::failed(Session& session, MessageKind kind, Place place, std::string_view reason) {
   Endpoint& endpoint = endpoints[session.endpoint];
   Entry& entry = place.entry();
-  if (nack.requeue) ++entry.failures;
-  if (!nack.requeue || endpoint.settings.dead_letters || entry.failures >= endpoint.settings.max_deliveries) {
-    make_dead(session.endpoint, kind, place,
-              nack.requeue && nack.reason.empty() ? "failed as often as max_deliveries allows" : nack.reason);
+  if (++entry.failures >= endpoint.settings.max_deliveries) {
+    make_dead(session.endpoint, kind, place, reason);
+  } else if (endpoint.queue.is_past(place, now.monotonic_ms)) {
+    expire(endpoint, kind, place);
   } else {
     const uint64_t doubled_ms = endpoint.settings.redeliver_ms << std::min<uint32_t>(entry.failures - 1U, 16);
     const uint64_t delay_ms = std::min(doubled_ms, limits::redeliver_ms_max);
     endpoint.queue.delay(kind, place, static_cast<uint32_t>(session.registration));
     delayed_.push({now.monotonic_ms + delay_ms, session.endpoint, kind, place, place.segment->serial});
   }
-  settled_some(session);
 }
 
 // --- what comes back -------------------------------------------------------------------------------------------------
 
 // All that a registration leaves unsettled goes back to its old places at once.
 void Core::State::give_back(Session& session, bool lost_its_way) {
-  Queue& queue = endpoints[session.endpoint].queue;
   const bool travelled_alone = session.alone;
-#ifdef SIGNALBOX_PLANTED_FAULT
-  // The fault that the simulator must find: the last delivery under way is taken for settled.
-  if (lost_its_way && !session.deliveries.empty()) {
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::delivery_lost_on_loss && lost_its_way && !session.deliveries.empty()) {
     DeliveredRun& last = session.deliveries.back();
     settle(session, last, last.first_seq, last.first_seq + last.count - 1);
   }
@@ -337,11 +356,12 @@ void Core::State::give_back(Session& session, bool lost_its_way) {
       if (lost_its_way) {
         suspect(session, delivery.kind, place, travelled_alone);
       } else {
-        queue.take_back(delivery.kind, place);
+        come_back(endpoints[session.endpoint], delivery.kind, place);
       }
     }
   }
   session.deliveries.clear();
+  session.overdue.clear();
   session.alone = false;
   queue_shrank(session.endpoint);
 }
@@ -357,7 +377,7 @@ void Core::State::suspect(Session& session, MessageKind kind, Place place, bool 
   }
   if (!session.id.empty())
     session.blamed.push_back({kind, place.segment, place.segment->serial, place.index, travelled_alone});
-  endpoint.queue.take_back(kind, place);
+  come_back(endpoint, kind, place);
 }
 
 void Core::State::make_dead(EndpointId id, MessageKind kind, Place place, std::string_view reason) {
@@ -387,10 +407,13 @@ void Core::State::dead_letter(EndpointId from, MessageKind kind, Bytes message, 
   const Edit edit{
       .operation = Edit::Operation::set, .path = {to_string(Field::helper_metadata), "dead_letter"}, .value = note};
   (void)rewrite(letter, edit);  // helper_metadata is a map or nil, or the message would have been refused
-  const EndpointId to = settings.dispatchers[endpoints[from].settings.dispatcher].dead_letters;
+  take_dead_letter(settings.dispatchers[endpoints[from].settings.dispatcher].dead_letters, kind, letter);
+}
+
+void Core::State::take_dead_letter(EndpointId to, MessageKind kind, Bytes letter) {
   Queue& queue = endpoints[to].queue;
   if (queue.make_room(letter.size(), false)) {
-    queue.append(kind, letter);
+    queue.append(kind, letter, now.monotonic_ms);
     mark_dirty(to);
   } else {
     queue.count_as_dropped(letter.size());

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "broker/core/assert.hpp"
+#include "broker/core/planted_fault.hpp"
 
 namespace signalbox {
 
@@ -40,9 +41,12 @@ Segment* SegmentStore::take() {
     segment = all_.back().get();
   }
   segment->entries.clear();
+  segment->since.clear();
   std::vector<Entry> entries = std::move(segment->entries);
+  std::vector<Segment::Since> since = std::move(segment->since);
   *segment = Segment();
   segment->entries = std::move(entries);
+  segment->since = std::move(since);
   segment->serial = ++last_serial_;
   return segment;
 }
@@ -100,7 +104,7 @@ bool Queue::make_room(uint64_t bytes, bool strict) {
   return false;
 }
 
-void Queue::append(MessageKind kind, Bytes message) {
+void Queue::append(MessageKind kind, Bytes message, uint64_t now_ms) {
   SubQueue& queue = sub(kind);
   if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity ||
       queue.tail->entries.size() >= segment_messages_max) {
@@ -117,6 +121,7 @@ void Queue::append(MessageKind kind, Bytes message) {
   tail.used_bytes += entry.size;
   tail.live_bytes += entry.size;
   ++tail.live;
+  if (settings_.message_ttl_ms != 0 || !tail.since.empty()) note_time(queue, now_ms);
   ledger_.taken.add(message.size());
   ledger_.waiting.add(message.size());
 }
@@ -147,9 +152,13 @@ void Queue::add_segment(SubQueue& queue, size_t message_bytes) {
 
 void Queue::remove_segment(SubQueue& queue, Segment* segment) {
   if (queue.fresh.segment == segment) queue.fresh = {segment->next, 0};
+  if (queue.young.segment == segment) queue.young = {segment->next, 0};
   (segment->previous != nullptr ? segment->previous->next : queue.head) = segment->next;
   (segment->next != nullptr ? segment->next->previous : queue.tail) = segment->previous;
-  Run::drop(segment->block);
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (!segment->let_go)
+#endif
+    Run::drop(segment->block);
   store_.give_back(segment);
 }
 
@@ -162,7 +171,10 @@ void Queue::rehome(Segment* segment) {
     entry.offset = used;
     used += entry.size;
   }
-  Run::drop(segment->block);
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (!std::exchange(segment->let_go, false))
+#endif
+    Run::drop(segment->block);
   segment->block = smaller;
   segment->used_bytes = smaller->capacity;  // sealed: nothing is appended behind what was copied
 }
@@ -258,6 +270,13 @@ void Queue::hand_out(MessageKind kind, const Extent& extent, uint32_t ticket) {
       queue.fresh.index = place.index + 1;
     }
   }
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::run_freed_early && !segment->let_go &&
+      extent.first.index + extent.count == segment->entries.size()) {
+    segment->let_go = true;
+    Run::drop(segment->block);
+  }
+#endif
   ledger_.waiting.messages -= extent.count;
   ledger_.waiting.bytes -= extent.bytes;
   ledger_.under_way.messages += extent.count;
@@ -313,7 +332,10 @@ void Queue::come_back(MessageKind kind, Place place, Entry::State state) {
   entry.state = state;
   ledger_.under_way.remove(entry.size);
   ledger_.waiting.add(entry.size);
-  mark(sub(kind), place);
+  SubQueue& queue = sub(kind);
+  mark(queue, place);
+  // Its time was over, and is not any more: the setting has changed.
+  if ((!queue.young || comes_before(place, queue.young)) && came_ms(place)) queue.young = place;
 }
 
 void Queue::make_due(MessageKind kind, Place place) {
@@ -331,6 +353,62 @@ void Queue::forgive(MessageKind kind, Place place, bool failed) {
   if (!came_back(entry) || sort_of(entry) == before) return;
   unmark(sub(kind), place, before);
   mark(sub(kind), place);
+}
+
+// --- expiry ----------------------------------------------------------------------------------------------------------
+
+// Of the last message.
+void Queue::note_time(SubQueue& queue, uint64_t now_ms) {
+  Segment& tail = *queue.tail;
+  const auto index = static_cast<uint32_t>(tail.entries.size() - 1);
+  if (tail.since.empty() || tail.since.back().at_ms != now_ms) tail.since.push_back({now_ms, index});
+  if (!queue.young) queue.young = {queue.tail, index};
+}
+
+std::optional<uint64_t> Queue::came_ms(Place place) {
+  const std::vector<Segment::Since>& since = place.segment->since;
+  const auto behind = std::ranges::upper_bound(since, place.index, {}, &Segment::Since::first);
+  if (behind == since.begin()) return std::nullopt;
+  return std::prev(behind)->at_ms;
+}
+
+bool Queue::is_past(Place place, uint64_t now_ms) const {
+  if (settings_.message_ttl_ms == 0) return false;
+  const std::optional<uint64_t> came = came_ms(place);
+  return came && now_ms - *came >= settings_.message_ttl_ms;
+}
+
+Place Queue::next_past(MessageKind kind, uint64_t now_ms, uint64_t& looks) {
+  Place& young = sub(kind).young;
+  while (young && looks > 0) {
+    if (young.index == young.segment->entries.size()) {
+      if (young.segment->next == nullptr) return {};
+      young = {young.segment->next, 0};
+      continue;
+    }
+    // One without a time stands behind others only where the setting was changed; it is passed over.
+    if (came_ms(young) && !is_past(young, now_ms)) return {};
+    const Place place = young;
+    ++young.index;
+    --looks;
+    const Entry& entry = place.entry();
+    if (entry.state != Entry::State::under_way && entry.state != Entry::State::done && is_past(place, now_ms)) {
+      return place;
+    }
+  }
+  return {};
+}
+
+uint64_t Queue::next_expiry_ms() {
+  uint64_t next_ms = never_ms;
+  if (settings_.message_ttl_ms == 0) return next_ms;
+  for (SubQueue& queue : subs_) {
+    Place young = queue.young;
+    if (young && young.index == young.segment->entries.size()) young = {young.segment->next, 0};
+    if (!young) continue;
+    next_ms = std::min(next_ms, came_ms(young).value_or(0) + settings_.message_ttl_ms);
+  }
+  return next_ms;
 }
 
 Place Queue::oldest_waiting(MessageKind& kind) {
@@ -356,7 +434,7 @@ void Queue::check_invariants() const {
     const SubQueue& queue = sub(kind);
     bool past_fresh = false;
     uint64_t last_serial = 0;
-    for (const Segment* segment = queue.head; segment != nullptr; segment = segment->next) {
+    for (Segment* segment = queue.head; segment != nullptr; segment = segment->next) {
       SIGNALBOX_ASSERT(segment->serial > last_serial, "serials rise along the list");
       SIGNALBOX_ASSERT(segment->next != nullptr || queue.tail == segment, "the tail is the last");
       last_serial = segment->serial;
@@ -367,6 +445,10 @@ void Queue::check_invariants() const {
         if (queue.fresh.segment == segment && queue.fresh.index == i) past_fresh = true;
         const Entry& entry = segment->entries[i];
         if (entry.state == Entry::State::done) continue;
+        const Place place{segment, i};
+        SIGNALBOX_ASSERT(entry.state == Entry::State::under_way || !came_ms(place) ||
+                             (queue.young && !comes_before(place, queue.young)),
+                         "nothing waits in front of the mark behind what is past its time");
         ++live;
         live_bytes += entry.size;
         (entry.state == Entry::State::under_way ? under_way : waiting).add(entry.size);

@@ -11,8 +11,14 @@
 //                                       `elsewhere`)
 //                                       -> delayed -> returned          (NACKed for requeueing, not yet due)
 //
+// Where messages expire, a segment also keeps the times at which they came, one for each run of messages that came in
+// the same millisecond, so that a message costs nothing where they do not. Times rise along the list. A mark stands
+// behind what is past its time: all that is in front of it is under way or done, so that looking for more looks at each
+// message once. What comes back from there is its user's to end.
+//
 // Rejected: one ring of entries for the whole sub-queue (a message that nobody settles would pin 20 bytes for each one
-// behind it, for as long as it takes); a list node for each message (an allocation each).
+// behind it, for as long as it takes); a list node for each message (an allocation each); a time in each entry (it
+// would be paid by all).
 //
 // Thread: the core's. Owns: its segments and one reference to each of their blocks.
 // Errors: make_room() says when the queue is full; what to do about it is the caller's.
@@ -24,6 +30,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "broker/core/ledger.hpp"
@@ -69,7 +76,16 @@ struct Segment {
     uint32_t first = 0;
   };
   std::array<Marks, 4> marks;
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  bool let_go = false;  // its block, before its time
+#endif
   std::vector<Entry> entries;
+  // When the entries from `first` on came, up to the next; empty where messages do not expire.
+  struct Since {
+    uint64_t at_ms = 0;
+    uint32_t first = 0;
+  };
+  std::vector<Since> since;
 };
 
 // Segment descriptors, kept and used again with the memory of their entries. One a core.
@@ -100,6 +116,11 @@ struct Place {
   Bytes bytes() const { return {segment->block->data() + entry().offset, entry().size}; }
 };
 
+// Of two places in one sub-queue.
+inline bool comes_before(const Place& a, const Place& b) {
+  return a.segment->serial != b.segment->serial ? a.segment->serial < b.segment->serial : a.index < b.index;
+}
+
 // Consecutive messages that lie end to end and may be delivered as one batch.
 struct Extent {
   Place first;
@@ -110,6 +131,7 @@ struct Extent {
 class Queue {
  public:
   enum class Outcome : uint8_t { settled, dropped, expired, dead };
+  static constexpr uint64_t never_ms = UINT64_MAX;
 
   // References must outlive the queue.
   Queue(const EndpointSettings& settings, SegmentPool& pool, SegmentStore& store);
@@ -120,8 +142,8 @@ class Queue {
   // Whether one more message of this size may come in, by the endpoint's overflow policy; under drop_oldest it makes
   // the room. `strict`: a queue that blocks refuses what would take it past its limit, not only past twice that.
   [[nodiscard]] bool make_room(uint64_t bytes, bool strict);
-  // Adds a message at the end. REQUIRES: make_room() said yes.
-  void append(MessageKind kind, Bytes message);
+  // Adds a message at the end. REQUIRES: make_room() said yes; `now_ms` never falls.
+  void append(MessageKind kind, Bytes message, uint64_t now_ms);
 
   // What came back, sorted by what it waits for, so that many that cannot go now are passed over as one.
   enum class Sort : uint8_t {
@@ -151,6 +173,16 @@ class Queue {
   // One suspicion less, and one failure less where `failed`.
   void forgive(MessageKind kind, Place place, bool failed);
 
+  // --- expiry, by EndpointSettings::message_ttl_ms
+
+  // Whether a message's time is over. One that came while messages did not expire never is.
+  bool is_past(Place place, uint64_t now_ms) const;
+  // The first message that waits and is past its time, for finish(); none: a null place. Looks at no more than `looks`
+  // messages, and takes them off it: at 0 there may be more.
+  Place next_past(MessageKind kind, uint64_t now_ms, uint64_t& looks);
+  // Before then nothing else is past its time.
+  uint64_t next_expiry_ms();
+
   // For what cannot even come in: taken and dropped in one, so that the books show it.
   void count_as_dropped(uint64_t bytes);
 
@@ -164,6 +196,7 @@ class Queue {
     Segment* head = nullptr;
     Segment* tail = nullptr;
     Place fresh;  // the first entry never handed out; index may be one past the last
+    Place young;  // behind what is past its time, likewise; null: there is nothing behind
     uint32_t segment_bytes = limits::segment_bytes_min;  // of the next segment
     // The segments that have entries of a sort, by serial. Touched only when things go wrong.
     std::array<std::map<uint64_t, Segment*>, 4> by_sort;
@@ -179,6 +212,8 @@ class Queue {
   static void unmark(SubQueue& queue, Place place, Sort sort);
   void add_segment(SubQueue& queue, size_t message_bytes);
   void remove_segment(SubQueue& queue, Segment* segment);
+  static std::optional<uint64_t> came_ms(Place place);
+  static void note_time(SubQueue& queue, uint64_t now_ms);
   void come_back(MessageKind kind, Place place, Entry::State state);
   void rehome(Segment* segment);
   // The oldest message of either kind that is not under way.

@@ -1,6 +1,7 @@
 // From HELLO to BYE: registrations, sessions, resuming, takeover (protocol page, sections 3 and 6).
 #include <algorithm>
 
+#include "broker/core/planted_fault.hpp"
 #include "broker/core/state.hpp"
 #include "protocol/text.hpp"
 
@@ -28,6 +29,11 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   }
   const EndpointId endpoint = named->second;
 
+  if (!may_be(peer_key, endpoints[endpoint].settings)) {
+    return refuse_hello(ErrorCode::not_permitted, "your key may not be " + std::string(to_string(*hello.role)) + " '" +
+                                                      printable(hello.name) + "'");
+  }
+
   Session* session = nullptr;
   if (!hello.session.empty()) {
     const auto it = sessions_by_id.find(hello.session);
@@ -45,6 +51,17 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
     end_registration(current, &current == session ? Ending::error : Ending::left);
   }
   if (session != nullptr && session->connection != nullptr) {
+#ifdef SIGNALBOX_PLANTED_FAULTS
+    for (size_t i = 0; planted_fault == PlantedFault::double_delivery_on_takeover && i < session->deliveries.size();
+         ++i) {
+      const DeliveredRun& delivery = session->deliveries[i];
+      for (uint32_t at = 0; at < delivery.count && delivery.unsettled > 0; ++at) {
+        if (unsettled_entry(delivery, delivery.first_seq + at) == nullptr) continue;
+        const Place place{delivery.segment, delivery.first_index + at};
+        endpoints[endpoint].queue.append(delivery.kind, place.bytes(), now.monotonic_ms);
+      }
+    }
+#endif
     fail(*session->connection, ErrorCode::taken_over, "this session goes on at another connection");
   }
   const bool resumes = session != nullptr;
@@ -88,6 +105,42 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   rank(*session);
   mark_dirty(endpoint);
 }
+
+// --- names and keys
+// ---------------------------------------------------------------------------------------------------
+
+void Core::State::set_peers(std::vector<PeerSettings> peers) {
+  settings.peers = std::move(peers);
+  peers_by_key.clear();
+  for (size_t i = 0; i < settings.peers.size(); ++i) peers_by_key.emplace(settings.peers[i].key, i);
+}
+
+// A frame without a key is one that the link could not vouch for: where keys are required it has no rights.
+bool Core::State::may_be(std::string_view peer_key, const EndpointSettings& endpoint) const {
+  if (!settings.keys_required || peer_key == own_process_key) return true;
+  const auto found = peers_by_key.find(peer_key);
+  if (found == peers_by_key.end()) return false;
+  return std::ranges::any_of(settings.peers[found->second].may_be, [&](const PeerRight& right) {
+    return right.role == endpoint.role && right.name == endpoint.name;
+  });
+}
+
+// A session that is lost is left alone: whoever comes back for it says HELLO, and is judged then.
+void Core::State::end_not_permitted() {
+  std::vector<Connection*> ended;
+  for (const auto& [pointer, session] : sessions) {
+    if (session->connection == nullptr || may_be(session->peer_key, endpoints[session->endpoint].settings)) continue;
+    ended.push_back(session->connection);
+  }
+  for (Connection* const connection : ended) {
+    fail(*connection, ErrorCode::not_permitted,
+         "the configuration has changed: your key may not be this name any more");
+  }
+  flush();
+}
+
+// --- registrations
+// ----------------------------------------------------------------------------------------------------
 
 Connection& Core::State::connection_for(ConnectionId id) {
   const auto [it, is_new] = connections.try_emplace(id);
@@ -157,6 +210,7 @@ void Core::State::welcome(Connection& connection, const Session& session) {
   frame.limits.send_window = settings.send_window;
   frame.limits.send_window_bytes = settings.send_window_bytes;
   frame.limits.max_prefetch = settings.max_prefetch;
+  frame.limits.ack_timeout_ms = endpoints[session.endpoint].settings.ack_timeout_ms;
   frame.limits.broker = settings.product;
   write(header_, frame);
   send_or_keep(connection, header_);

@@ -1,5 +1,7 @@
 #include "broker/core/routing.hpp"
 
+#include <algorithm>
+
 #include "broker/core/assert.hpp"
 #include "protocol/text.hpp"
 
@@ -16,21 +18,21 @@ uint32_t seconds(const Time& now) {
 }  // namespace
 
 Routing::Routing(const Settings& settings, const Surroundings& broker, RoutingMemory& memory, Sink& sink, Trace* trace)
-    : settings_(settings),
-      broker_(broker),
-      memory_(memory),
-      sink_(sink),
-      trace_(trace),
-      transports_(settings.dispatchers.size()),
-      encoded_names_(settings.endpoints.size()),
-      levels_(2 * settings.dispatchers.size()) {
-  for (EndpointId id = 0; id < settings.endpoints.size(); ++id) {
-    const EndpointSettings& endpoint = settings.endpoints[id];
-    if (endpoint.role != Role::transport) continue;
+    : settings_(settings), broker_(broker), memory_(memory), sink_(sink), trace_(trace) {
+  settings_changed();
+}
+
+void Routing::settings_changed() {
+  transports_.assign(settings_.dispatchers.size(), {});
+  encoded_names_.assign(settings_.endpoints.size(), {});
+  levels_.resize(2 * std::min(settings_.dispatchers.size(), limits::chained_dispatchers_max));
+  for (EndpointId id = 0; id < settings_.endpoints.size(); ++id) {
+    const EndpointSettings& endpoint = settings_.endpoints[id];
+    if (endpoint.role != Role::transport || endpoint.removed) continue;
     transports_[endpoint.dispatcher].emplace(endpoint.name, id);
     append_text(encoded_names_[id], endpoint.name);
   }
-  std::vector<bool> done(settings.dispatchers.size(), false);
+  std::vector<bool> done(settings_.dispatchers.size(), false);
   for (uint32_t dispatcher = 0; dispatcher < done.size(); ++dispatcher) add_transports_behind(dispatcher, done);
 }
 
@@ -41,7 +43,9 @@ void Routing::add_transports_behind(uint32_t dispatcher, std::vector<bool>& done
   done[dispatcher] = true;
   for (EndpointId id = 0; id < settings_.endpoints.size(); ++id) {
     const EndpointSettings& endpoint = settings_.endpoints[id];
-    if (endpoint.role != Role::transport || endpoint.dispatcher != dispatcher || !endpoint.joint) continue;
+    if (endpoint.role != Role::transport || endpoint.dispatcher != dispatcher || !endpoint.joint || endpoint.removed) {
+      continue;
+    }
     const uint32_t behind = settings_.endpoints[*endpoint.joint].dispatcher;
     add_transports_behind(behind, done);
     for (const auto& [name, way] : transports_[behind]) transports_[dispatcher].emplace(name, id);
@@ -92,6 +96,7 @@ Routing::Verdict Routing::route(EndpointId sender, const MessageView& message, c
 // `copy` has come as far as `endpoint`. The first refusal is the one that the sender is told; where others may take
 // theirs, this copy is kept until that is known.
 Routing::Outcome Routing::refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text) {
+  if (trace_ != nullptr) trace_->refused(endpoint, code, text);
   if (others) left_out_.push_back({endpoint, code, std::string(copy)});
   if (!refused_) {
     refused_ = true;
@@ -110,13 +115,13 @@ bool Routing::forked_before(size_t depth) const {
 
 Routing::Outcome Routing::pass(const Arrival& arrival, size_t depth) {
   const MessageView& message = *arrival.message;
+  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
+  Incoming incoming = incoming_at(arrival.sender, message, direction_of(arrival.sender, message));
+  if (trace_ != nullptr) trace_->enters(dispatcher, arrival.sender, incoming.direction, message.bytes());
   if (depth == levels_.size()) {
     return refuse(arrival.sender, message.bytes(), forked_before(depth), RefusalCode::internal,
                   "the message goes back and forth between dispatchers without end");
   }
-  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
-  Incoming incoming = incoming_at(arrival.sender, message, direction_of(arrival.sender, message));
-  if (trace_ != nullptr) trace_->enters(dispatcher, arrival.sender, incoming.direction, message.bytes());
   bool fill_in = false;
   if (!resolve(incoming, arrival.by_joint, fill_in)) {
     return refuse(arrival.sender, message.bytes(), forked_before(depth), RefusalCode::not_permitted,
@@ -164,6 +169,7 @@ Routing::Outcome Routing::route_at(Incoming& incoming, bool fill_in, const Keys*
   if (dispatcher.reply_tracking) {
     if (prepared == nullptr) prepare(own, incoming.sender, incoming.message);
     if (keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
+    if (incoming.followed && !may_follow(incoming, incoming.followed->source)) incoming.followed.reset();
     if (trace_ != nullptr && incoming.followed) trace_->followed(*incoming.followed);
   }
   const Outcome outcome = hand_over(incoming, fill_in, depth);
@@ -202,6 +208,12 @@ bool Routing::resolve(Incoming& incoming, bool by_joint, bool& fill_in) const {
     incoming.transport.reset();
   }
   return sender.relay || !uses_name();
+}
+
+// A reload may have removed the endpoint, or given it to another dispatcher.
+bool Routing::may_follow(const Incoming& incoming, EndpointId source) const {
+  const EndpointSettings& endpoint = settings_.endpoints[source];
+  return !endpoint.removed && endpoint.dispatcher == settings_.endpoints[incoming.sender].dispatcher;
 }
 
 void Routing::remember(const Incoming& incoming, const Keys& keys, uint16_t tag) {
@@ -254,7 +266,8 @@ Routing::Outcome Routing::hand_over(const Incoming& incoming, bool fill_in, size
       break;
   }
   if (decision.overflowed())
-    return refuse_here(RefusalCode::internal, "the router names more targets than a message may have");
+    return refuse_here(RefusalCode::internal, "the router names more than " + std::to_string(limits::targets_max) +
+                                                  " targets, the most that a message may have");
 
   if (fill_in) original = with_own_name(incoming, original, level.filled);
   level.forked = forked_before(depth) || decision.targets().size() > 1;
@@ -299,7 +312,10 @@ Routing::Outcome Routing::cross_joint(EndpointId joint, const MessageView& messa
     }
     view = &level.came;
   }
-  return pass({.sender = *endpoint.joint, .by_joint = true, .message = view, .keys = nullptr}, depth + 1);
+  const Outcome outcome =
+      pass({.sender = *endpoint.joint, .by_joint = true, .message = view, .keys = nullptr}, depth + 1);
+  if (trace_ != nullptr) trace_->comes_back();
+  return outcome;
 }
 
 // --- changes ---------------------------------------------------------------------------------------------------------
@@ -351,6 +367,7 @@ bool Routing::run_middleware(const DispatcherSettings& dispatcher, const std::ve
                           .connector_name = connector_name,
                           .now = now_,
                           .log = settings_.message_log};
+    if (trace_ != nullptr) trace_->runs(named.name, entering ? std::nullopt : std::optional(connector));
     edits_.clear();
     if (entering) {
       named.piece->enters(passing, edits_);
@@ -373,7 +390,12 @@ bool Routing::run_middleware(const DispatcherSettings& dispatcher, const std::ve
 void Routing::change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target) {
   if (trace_ != nullptr) before_ = bytes;
   const bool changed = rewrite(bytes, edit);
-  if (changed && trace_ != nullptr) trace_->changed(by, target, edit, before_, bytes);
+  if (trace_ == nullptr) return;
+  if (changed) {
+    trace_->changed(by, target, edit, before_, bytes);
+  } else {
+    trace_->unchanged(by, target, edit);
+  }
 }
 
 }  // namespace signalbox

@@ -8,7 +8,7 @@
 // on each side, neither of which a worker can register. What is meant for the one goes on as what comes from the other.
 // Joints make no cycle (the configuration sees to that). A router may turn a message round (TransportToTransportRouter
 // does), so that it comes through a dispatcher twice, once in each direction; one that is turned round again and again
-// is stopped: there are twice as many levels as dispatchers.
+// is stopped: there are twice as many levels as dispatchers, and as a chain may be long at the most.
 //
 // Refused is a message that nobody took; what it is told is the first refusal met. A copy that got no further while
 // another was taken is left out: the Sink is told where it stopped, be that several dispatchers further on. Each
@@ -17,7 +17,7 @@
 // dispatcher by two joints is still one sender's.
 //
 // Thread: the core's. Owns: scratch for each dispatcher on the way, kept from message to message.
-// Errors: values. Bounds: twice as many levels as there are dispatchers; limits::targets_max targets in each.
+// Errors: values. Bounds: twice limits::chained_dispatchers_max levels; limits::targets_max targets in each.
 // Tested by core_test.cpp, routing_test.cpp, chains_test.cpp, and every simulation.
 #pragma once
 
@@ -60,9 +60,18 @@ class Routing {
     // A piece of middleware, on entering (no target) or on leaving, or the router for a target, has made this change.
     virtual void changed(std::string_view by, std::optional<EndpointId> target, const Edit& edit, Bytes before,
                          Bytes after) = 0;
+    // The same change where the message's shape did not allow it, so that it was left out.
+    virtual void unchanged(std::string_view by, std::optional<EndpointId> target, const Edit& edit) = 0;
+    // A piece of middleware looks at the message now; its changes follow.
+    virtual void runs(std::string_view middleware, std::optional<EndpointId> target) = 0;
     virtual void followed(const Followed& what) = 0;  // the message that it refers to is remembered
     virtual void decided(const Decision& decision) = 0;
     virtual void leaves(EndpointId target, Bytes copy) = 0;
+    // Nobody takes this copy: it stops at the dispatcher that it has entered or, once the router has named its targets,
+    // at the target at hand.
+    virtual void refused(EndpointId endpoint, RefusalCode code, std::string_view text) = 0;
+    // The dispatcher entered last, behind a joint, is done with the copy; the one before it goes on.
+    virtual void comes_back() = 0;
     virtual Trail* trail() = 0;  // for the router
   };
 
@@ -89,6 +98,9 @@ class Routing {
   // All must outlive it. `trace` may be null.
   Routing(const Settings& settings, const Surroundings& broker, RoutingMemory& memory, Sink& sink,
           Trace* trace = nullptr);
+
+  // The settings have changed: endpoints and dispatchers may have been added, removed or made anew. Keeps its counts.
+  void settings_changed();
 
   // Computes the keys of a message from `sender`, and asks for the memory's lines.
   // REQUIRES: an endpoint of a dispatcher that tracks replies.
@@ -142,6 +154,7 @@ class Routing {
                       EndpointId connector, Direction direction, std::string& bytes, MessageView& view);
   inline bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
   std::optional<EndpointId> transport_named(uint32_t dispatcher, std::string_view name) const;
+  inline bool may_follow(const Incoming& incoming, EndpointId source) const;
   inline void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
   void change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target);
   Outcome refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text);

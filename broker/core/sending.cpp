@@ -1,6 +1,8 @@
 // What workers hand over: numbers, windows, routing, queues, confirmations (protocol page, section 4).
 #include <algorithm>
 
+#include "broker/core/entrance.hpp"
+#include "broker/core/planted_fault.hpp"
 #include "broker/core/state.hpp"
 #include "protocol/text.hpp"
 
@@ -73,6 +75,9 @@ void Core::State::take_batch(Session& session, Seq first, uint64_t bytes) {
 }
 
 bool Core::State::within_window(const Session& session, Seq confirmed, Seq last, uint64_t bytes) const {
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::window_not_enforced) return true;
+#endif
   if (last - confirmed > settings.send_window) return false;
   const bool alone = last - confirmed == 1;  // one message always fits
   return alone || session.unconfirmed_bytes + bytes <= settings.send_window_bytes;
@@ -104,14 +109,9 @@ void Core::State::receive(Session& session, Seq seq, const Scanned& scanned) {
   const MessageView& message = scanned.view;
   const uint64_t size = message.bytes().size();
   sender.sender.received.add(size);
-  if (scanned.outcome == Scan::malformed) {
-    refuse(session, seq, RefusalCode::malformed, message.fault(), size);
-  } else if (size > settings.max_message_bytes) {
-    refuse(session, seq, RefusalCode::too_large, "the message is over max_message_bytes", size);
-  } else if (sender.settings.dead_letters) {
-    refuse(session, seq, RefusalCode::not_permitted, "nothing is sent from dead letters", size);
-  } else if (sender.settings.role == Role::application && message.kind() == MessageKind::event) {
-    refuse(session, seq, RefusalCode::malformed, "events come from transports alone", size);
+  const auto refused = refused_at_entrance(sender.settings, scanned.outcome, message, settings.max_message_bytes);
+  if (refused) {
+    refuse(session, seq, refused->code, refused->text, size);
   } else {
     route(session, seq, scanned);
   }
@@ -120,9 +120,14 @@ void Core::State::receive(Session& session, Seq seq, const Scanned& scanned) {
 void Core::State::route(Session& session, Seq seq, const Scanned& scanned) {
   SenderLedger& ledger = endpoints[session.endpoint].sender;
   const uint64_t size = scanned.view.bytes().size();
+  const EndpointSettings& sender = endpoints[session.endpoint].settings;
+  if (sender.removed && sender.role == Role::transport) {
+    return refuse(session, seq, RefusalCode::unknown_endpoint,
+                  "the configuration does not list '" + sender.name + "' any more", size);
+  }
   routing_for_ = &session;
   routing_seq_ = seq;
-  const bool remembers = settings.dispatchers[endpoints[session.endpoint].settings.dispatcher].reply_tracking;
+  const bool remembers = settings.dispatchers[sender.dispatcher].reply_tracking;
   const Routing::Verdict verdict =
       routing.route(session.endpoint, scanned.view, remembers ? &scanned.keys : nullptr, now);
   switch (verdict.outcome) {
@@ -139,7 +144,7 @@ void Core::State::route(Session& session, Seq seq, const Scanned& scanned) {
 bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   Endpoint& endpoint = endpoints[target];
   if (!endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
-  endpoint.queue.append(kind, copy);
+  endpoint.queue.append(kind, copy, now.monotonic_ms);
   endpoints[routing_for_->endpoint].sender.copies.add(copy.size());
   mark_dirty(target);
   if (endpoint.settings.overflow == Overflow::block && !endpoint.queue.within_limit()) {
@@ -219,6 +224,9 @@ void Core::State::tell_sender(Session& session) {
   const Seq settled = session.settled();
   if (settled == session.confirmed && (!session.confirm_again || settled == 0)) return;
   write(header_, Confirm{settled});
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::lost_confirmation && connection.blocked) confirmed_upto(session, settled);
+#endif
   if (!send_header(connection, header_)) return;
   session.confirm_again = false;
   confirmed_upto(session, settled);

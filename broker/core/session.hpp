@@ -11,12 +11,13 @@
 //   lost           session_ttl                              forgotten
 //
 // Thread: the core's. Owns: numbers; the bytes belong to queues.
-// Bounds: send_window messages and bytes, max_prefetch, max_unsettled_bytes.
+// Bounds: send_window messages and bytes, max_prefetch (what is overdue included), max_unsettled_bytes.
 // Tested by core_test.cpp and every simulation.
 #pragma once
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -59,6 +60,14 @@ struct DeliveredRun {
   uint32_t ticket = 0;     // of the first
   uint32_t unsettled = 0;  // of them, here
   MessageKind kind = MessageKind::user_message;
+};
+
+// A message that was taken from a worker since it had not settled it within ack_timeout_ms. The worker may settle it
+// yet, unless another has; until then it has it in its hands, so that it takes a slot of its prefetch.
+struct Overdue {
+  MessageKind kind = MessageKind::user_message;
+  Place place;
+  uint64_t serial = 0;  // of its segment
 };
 
 // Where an instance stands among those that could take something: most free prefetch first, then the one served longest
@@ -125,12 +134,16 @@ struct Session {
   std::set<Rank>::iterator rank;
   std::set<Rank>::node_type rank_node;  // kept while it is not, so that ranking allocates nothing
   Ring<DeliveredRun> deliveries;
+  std::map<Seq, Overdue> overdue;  // by the number that it had here
 
   // While it is lost.
   bool is_lost = false;
   uint64_t lost_at_ms = 0;
   std::list<Session*>::iterator lost_place;
   std::vector<Blame> blamed;
+
+  // Messages in its hands, as far as it has told.
+  uint64_t slots_taken() const { return unsettled_messages + overdue.size(); }
 
   // Everything that can be told of what it sent has been.
   bool is_told() const { return refusals_told == refusals.size() && confirmed == settled() && !confirm_again; }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/codes.hpp"
@@ -21,6 +22,7 @@
 namespace signalbox {
 
 enum class Overflow : uint8_t { block, refuse, drop_oldest };
+enum class Expired : uint8_t { drop, dead_letter };
 
 struct EndpointSettings {
   std::string name;
@@ -29,6 +31,9 @@ struct EndpointSettings {
   bool relay = false;       // a transport that may carry another transport_name than its own
   // No worker serves it: what is meant for it goes on at that endpoint, its other side.
   std::optional<EndpointId> joint = std::nullopt;
+  // Gone from the configuration by a reload: takes nothing more, and ends removed_endpoint_ms later. Its number is not
+  // given to another, since the routing memory may still speak of it.
+  bool removed = false;
   bool dead_letters = false;  // reserved: takes dead letters, sends nothing, drops its oldest
   uint64_t max_bytes = limits::queue_bytes;
   uint64_t max_messages = limits::queue_messages;
@@ -36,6 +41,9 @@ struct EndpointSettings {
   uint64_t block_ms = limits::block_ms;
   uint32_t max_deliveries = limits::max_deliveries;
   uint64_t redeliver_ms = limits::redeliver_ms;
+  uint64_t message_ttl_ms = 0;  // what has waited for so long expires; 0: nothing does
+  Expired expired = Expired::drop;
+  uint64_t ack_timeout_ms = 0;  // what is under way for so long has failed; 0: for ever is not too long
 };
 
 // A piece of middleware under the name that the configuration gives it.
@@ -53,13 +61,33 @@ struct DispatcherSettings {
   EndpointId dead_letters = 0;                   // where its dead letters go
   bool reply_tracking = true;
   uint64_t expire_routing_memory_s = limits::expire_routing_memory_s;  // 0: until pushed out
+  std::string router_class = {};                                       // as the registry has it, for people to read
 };
+
+// A name that a peer may register under.
+struct PeerRight {
+  Role role = Role::application;
+  std::string name;
+};
+
+// A key, and what whoever shows it may be.
+struct PeerSettings {
+  std::string name;  // for people
+  std::string key;   // the public one's 32 bytes
+  std::vector<PeerRight> may_be;
+};
+
+// The peer key of in-process endpoints and of peers over inproc: they are the host itself, and show no key. No other
+// peer key is of this length.
+inline constexpr std::string_view own_process_key = "own process";
 
 struct Settings {
   std::string product = "signalbox";                         // what WELCOME calls the broker: product and version
   std::vector<EndpointSettings> endpoints;                   // an EndpointId is an index in here
   std::unique_ptr<StateStore> state = memory_state_store();  // what routers keep; it outlives them
   std::vector<DispatcherSettings> dispatchers;
+  bool keys_required = false;         // only the peers below register, each as what it may be; and the own process
+  std::vector<PeerSettings> peers;    // no two with one key
   MessageLog* message_log = nullptr;  // where middleware writes of messages; must outlive the core. Null: nowhere
 
   uint64_t heartbeat_ms = limits::heartbeat_ms;
@@ -74,6 +102,7 @@ struct Settings {
   uint64_t routing_memory_bytes = limits::routing_memory_bytes;
   uint64_t session_ttl_s = limits::session_ttl_s;
   uint64_t drain_ms = limits::drain_ms;
+  uint64_t removed_endpoint_ms = limits::removed_endpoint_ms;
 
   // Keys the hash of the routing memory. Random for each process; fixed only in tests.
   std::array<char, 192> hash_secret{};

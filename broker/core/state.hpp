@@ -1,5 +1,6 @@
 // Core's inside, shared by the files that implement it: core.cpp (events, time), registering.cpp (HELLO to BYE),
-// sending.cpp (what workers hand over), delivering.cpp (what they are handed).
+// sending.cpp (what workers hand over), delivering.cpp (what they are handed), timing.cpp (what takes too
+// long), reloading.cpp (another configuration).
 //
 // Thread: the core's. Private to broker/core.
 #pragma once
@@ -27,12 +28,21 @@
 
 namespace signalbox {
 
+// A run of messages as it was handed out, where there is an ack_timeout_ms.
+struct HandedOut {
+  ConnectionId connection = 0;
+  Seq first_seq = 0;
+  uint64_t at_ms = 0;
+  uint32_t first_ticket = 0;
+  uint32_t count = 0;
+};
+
 // One endpoint: its queue, the workers that serve it, and the senders that wait for it.
 struct Endpoint {
-  Endpoint(EndpointId number, const EndpointSettings& endpoint_settings, SegmentPool& pool, SegmentStore& store);
+  Endpoint(EndpointId number, EndpointSettings endpoint_settings, SegmentPool& pool, SegmentStore& store);
 
   const EndpointId id;
-  const EndpointSettings& settings;
+  EndpointSettings settings;  // changed by a reload alone
   Queue queue;
   SenderLedger sender;
   std::list<Session*> instances;  // those that never had a newcomer's PING, then by when they had it
@@ -45,6 +55,11 @@ struct Endpoint {
   uint64_t over_since_ms = 0;
   Session* reserved = nullptr;  // gets nothing until it is idle, so that a suspect can travel to it alone
   bool suspect_waits = false;   // for that, as of the last delivery
+  uint64_t removed_at_ms = 0;   // where settings.removed
+  // Everything under way, and some of what is not any more, by time and so by ticket. Empty without ack_timeout_ms.
+  Ring<HandedOut> handed_out;
+  bool expiry_timed = false;   // there is a timer for it
+  bool timeout_timed = false;  // likewise
 };
 
 class Core::State final : public Surroundings, private Routing::Sink {
@@ -57,9 +72,11 @@ class Core::State final : public Surroundings, private Routing::Sink {
   // core.cpp: events and time.
   void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts);
   void flush();
+  bool has_more() const;
   void tick();
   void drain();
   bool drained() const;
+  void reload(Settings next);
   void check_invariants() const;
 
   Settings settings;
@@ -76,7 +93,8 @@ class Core::State final : public Surroundings, private Routing::Sink {
   Routing routing;
 
   std::unordered_map<ConnectionId, Connection> connections;
-  std::list<Connection*> idle;  // by last_sent_ms, the longest silent first
+  std::list<Connection*> idle;   // by last_sent_ms, the longest silent first
+  TextMap<size_t> peers_by_key;  // places in settings.peers
   TextMap<Session*> sessions_by_id;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
   std::list<Session*> lost;                              // sessions without a connection, the longest lost first
@@ -85,6 +103,8 @@ class Core::State final : public Surroundings, private Routing::Sink {
   uint64_t last_registration = 0;
 
   void connection_gone(Connection& connection);
+  void set_peers(std::vector<PeerSettings> peers);
+  void end_not_permitted();
 
  private:
   // A message that is not due yet.
@@ -95,6 +115,14 @@ class Core::State final : public Surroundings, private Routing::Sink {
     Place place;
     uint64_t serial = 0;
     bool operator>(const Delay& other) const { return due_ms > other.due_ms; }
+  };
+  // An endpoint is to be looked at; one of each sort for one endpoint at most.
+  struct Timer {
+    enum class Sort : uint8_t { expiry, timeout };
+    uint64_t due_ms = 0;
+    EndpointId endpoint = 0;
+    Sort sort = Sort::expiry;
+    bool operator>(const Timer& other) const { return due_ms > other.due_ms; }
   };
   enum class Ending : uint8_t { left, error, lost };
 
@@ -125,6 +153,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
 
   // registering.cpp
   void hello(ConnectionId from, std::string_view peer_key, const Hello& hello);
+  bool may_be(std::string_view peer_key, const EndpointSettings& endpoint) const;
   void bye(Connection& connection);
   void say_goodbye(Session& session);
   Connection& connection_for(ConnectionId id);
@@ -155,6 +184,11 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void tell_sender(Session& session);
   void confirmed_upto(Session& session, Seq settled);
 
+  // reloading.cpp
+  void add_endpoints();
+  void end_removed();
+  size_t end_removed(Endpoint& endpoint, size_t messages_max);
+
   // delivering.cpp
   void mark_dirty(EndpointId id);
   void deliver(Endpoint& endpoint);
@@ -178,17 +212,36 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void suspect(Session& session, MessageKind kind, Place place, bool travelled_alone);
   void make_dead(EndpointId id, MessageKind kind, Place place, std::string_view reason);
   void dead_letter(EndpointId from, MessageKind kind, Bytes message, std::string_view reason, uint32_t deliveries);
+  void failed(Session& session, MessageKind kind, Place place, std::string_view reason);
+
+  // timing.cpp
+  void run_timers();
+  void set_timer(Endpoint& endpoint, Timer::Sort sort, uint64_t due_ms);
+  bool expire_past(Endpoint& endpoint);  // false: there is more, for the next turn
+  void expire(Endpoint& endpoint, MessageKind kind, Place place);
+  void come_back(Endpoint& endpoint, MessageKind kind, Place place);
+  void note_handed_out(Endpoint& endpoint, const DeliveredRun& delivery, ConnectionId connection);
+  void time_out(Endpoint& endpoint);
+  bool time_out_run(Endpoint& endpoint, const HandedOut& run);
+  Session* holder_of(const HandedOut& run, Seq seq);
+  void settle_overdue(Session& session, const Ack& ack);
+  void settle_late(Session& session, const Overdue& late);
+  bool take_from_holder(Endpoint& endpoint, const Overdue& late);
+  void take_dead_letter(EndpointId to, MessageKind kind, Bytes letter);
 
   std::vector<EndpointId> dirty_;
   std::vector<Session*> confirm_due_;
   std::vector<ConnectionId> gone_;
   std::vector<ConnectionId> blocked_;
   std::vector<EndpointId> over_;
+  std::vector<EndpointId> removed_;  // endpoints that are, and hold something still
+  uint64_t time_share_ = 0;          // messages that timers may yet look at in this turn
   uint64_t last_retry_ms_ = 0;
   uint64_t last_sweep_ms_ = 0;
   uint64_t served_ = 0;  // counts deliveries, to tell who was served longest ago
   uint32_t next_ticket_ = 0;
   std::priority_queue<Delay, std::vector<Delay>, std::greater<>> delayed_;
+  std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
 
   std::vector<Scanned> scanned_;
   size_t scanned_count_ = 0;

@@ -1,6 +1,6 @@
 // `signalbox check FILE`: says what is wrong with a configuration, or what it routes.
 //
-// Thread, Errors: as of Command. Tested by tests/broker/program_test.cpp.
+// Thread, Errors: as of Command. Tested by tests/broker/program_test.cpp, tests/program/check_command_test.cpp.
 #pragma once
 
 #include <string>
@@ -16,6 +16,8 @@ class CheckCommand : public Command {
 
  private:
   std::string file_;
+  bool json_ = false;
+  bool dot_ = false;
 };
 
 }  // namespace signalbox

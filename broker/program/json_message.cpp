@@ -124,20 +124,6 @@ Json json_of(const msgpack::object& value) {
   }
 }
 
-// nlohmann escapes the control characters below U+0020. Those from U+007F to U+009F move cursors too.
-void append_escaped(std::string& out, std::string_view json) {
-  for (size_t at = 0; at < json.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(json[at]);
-    const bool is_delete = byte == 0x7f;
-    const bool is_c1 = byte == 0xc2 && static_cast<unsigned char>(json[at + 1]) < 0xa0;  // well-formed, so one follows
-    if (is_delete || is_c1) {
-      out += "\\u00" + hexadecimal(static_cast<unsigned char>(json[is_c1 ? ++at : at])).substr(14);
-    } else {
-      out += json[at];
-    }
-  }
-}
-
 // --- JSON to MessagePack
 
 // Takes what nlohmann's parser reads and makes the value of it: keys that stand twice included, which are found out
@@ -382,6 +368,20 @@ class Writer {
 };
 
 }  // namespace
+
+// nlohmann escapes the control characters below U+0020. Those from U+007F to U+009F move cursors too.
+void append_escaped(std::string& out, std::string_view json) {
+  for (size_t at = 0; at < json.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(json[at]);
+    const bool is_delete = byte == 0x7f;
+    const bool is_c1 = byte == 0xc2 && static_cast<unsigned char>(json[at + 1]) < 0xa0;  // well-formed, so one follows
+    if (is_delete || is_c1) {
+      out += "\\u00" + hexadecimal(static_cast<unsigned char>(json[is_c1 ? ++at : at])).substr(14);
+    } else {
+      out += json[at];
+    }
+  }
+}
 
 std::string append_json(std::string& out, Bytes encoded) {
   const char* const end = encoded.data() + encoded.size();

@@ -37,6 +37,10 @@ inline constexpr size_t json_bytes_per_byte_max = 8;
 // kind are escaped, so that no message moves a terminal's cursor.
 [[nodiscard]] std::string append_json(std::string& out, Bytes encoded);
 
+// Appends JSON text with its control characters escaped, those from U+007F to U+009F too. REQUIRES: well-formed, those
+// below U+0020 escaped already.
+void append_escaped(std::string& out, std::string_view json);
+
 // Appends the value that `json`, exactly one JSON value, stands for. An object in which a key stands twice, and an
 // integer past 64 bits, are errors: JSON readers disagree about them.
 [[nodiscard]] std::string append_message_pack(std::string& out, std::string_view json);

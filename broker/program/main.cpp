@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
 #include <string>
 
 #include "broker/broker.hpp"
@@ -13,6 +14,9 @@
 #include "broker/program/check_command.hpp"
 #include "broker/program/command.hpp"
 #include "broker/program/exit_codes.hpp"
+#include "broker/program/explain_command.hpp"
+#include "broker/program/import_command.hpp"
+#include "broker/program/keygen_command.hpp"
 #include "broker/program/serve_command.hpp"
 #include "broker/program/worker_command.hpp"
 
@@ -61,13 +65,16 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   ServeCommand serve(program);
   CheckCommand check(program);
+  ExplainCommand explain(program);
   WorkerCommand worker(program);
+  ImportCommand import(program);
+  KeygenCommand keygen(program);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? exit_ok : exit_bad_input;  // --help and --version end here too
   }
-  for (Command* const command : {static_cast<Command*>(&serve), static_cast<Command*>(&check)})
+  for (Command* const command : std::initializer_list<Command*>{&serve, &check, &explain, &import, &keygen})
     if (command->is_chosen()) return command->run();
   return worker.run();
 }

@@ -13,6 +13,7 @@
 #include "broker/log.hpp"
 #include "broker/program/configuration_file.hpp"
 #include "broker/program/exit_codes.hpp"
+#include "broker/program/reload_on_hangup.hpp"
 #include "broker/program/signal_handlers.hpp"
 #include "broker/stop_signal.hpp"
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr const char* teaching =
     R"(It stays in the foreground and logs to stderr. SIGTERM or SIGINT drains the queues; a second one stops at once.
+SIGHUP reads the configuration again: it takes the place of the one that runs or, where it has a fault, nothing changes.
 
 Exit codes:
   0  nothing was left in the queues
@@ -62,6 +64,7 @@ ServeCommand::ServeCommand(CLI::App& program)
 }
 
 int ServeCommand::run() {
+  const BlockedHangup hangup;  // before there is any other thread
   Log log(stderr);
   std::unique_ptr<Configuration> configuration = read_or_complain(file_);
   if (configuration == nullptr) return exit_bad_input;
@@ -70,17 +73,19 @@ int ServeCommand::run() {
   const uint64_t registrations_max = configuration->settings.max_registrations;
   if (descriptors <= registrations_max)
     log.warn("few_descriptors", {{"descriptors", descriptors}, {"max_registrations", registrations_max}});
-  if (configuration->insecure)
+  if (configuration->insecure && !configuration->secret_key)
     log.warn("insecure", {{"text", "no encryption and no keys: whoever reaches an endpoint may use it"}});
 
   StopSignal stop;
   const SignalHandlers handlers(stop);
+  Running running = signalbox::running(*configuration);
   Broker broker(std::move(*configuration), nullptr, &log);
   log.info("listening", {{"endpoints", join(broker.endpoints())},
                          {"version", version()},
                          {"libzmq", Link::library_version()},
                          {"descriptors", descriptors},
                          {"configuration", file_}});
+  const ReloadOnHangup reload(hangup, broker, file_, std::move(running), log);
   const Ending ending = broker.run(stop);
   for (const Ending::Left& left : ending.left)
     log.warn(left.dead_letters ? "left_dead_letters" : "left_behind",

@@ -12,6 +12,7 @@
 #include "broker/program/exit_codes.hpp"
 #include "broker/program/signal_handlers.hpp"
 #include "broker/stop_signal.hpp"
+#include "protocol/keys.hpp"
 #include "protocol/limits.hpp"
 
 namespace signalbox {
@@ -68,6 +69,15 @@ void WorkerCommand::add_options() {
       ->envname("SIGNALBOX_ENDPOINT")
       ->type_name("ADDRESS")
       ->capture_default_str();
+  CLI::Option* const secret =
+      app.add_option("--secret-key-file", secret_key_file_, "Where the broker wants keys: the file of one's own")
+          ->envname("SIGNALBOX_SECRET_KEY_FILE")
+          ->type_name("FILE");
+  CLI::Option* const server = app.add_option("--server-key", server_key_, "and the broker's public key, or its file")
+                                  ->envname("SIGNALBOX_SERVER_KEY")
+                                  ->type_name("KEY");
+  secret->needs(server);
+  server->needs(secret);
   app.add_option("--count", count_, "Leave after N deliveries")->type_name("N")->check(CLI::PositiveNumber);
   app.add_option("--for", options_.for_s, "Leave after this long")->type_name("SECONDS")->check(CLI::PositiveNumber);
   app.add_flag("--listen", options_.listen, "Go on after the end of the input");
@@ -88,7 +98,28 @@ void WorkerCommand::add_options() {
   app.add_flag("--quiet,-q", options_.quiet, "Say only what goes wrong")->excludes(verbose);
 }
 
+// False, with a line on stderr: a file is no key's.
+bool WorkerCommand::read_keys() {
+  if (secret_key_file_.empty()) return true;
+  const auto complain = [](const std::string& file, const KeyFile& key) {
+    std::fprintf(stderr, "the key file '%s' %s\n", file.c_str(), key.fault.c_str());
+    return false;
+  };
+  KeyFile own = read_key_file(secret_key_file_, true);
+  if (!own.fault.empty()) return complain(secret_key_file_, own);
+  options_.worker.secret_key = own.text;
+  wipe(own.text);
+  if (!key_from_text(server_key_)) {
+    const KeyFile broker = read_key_file(server_key_, false);
+    if (!broker.fault.empty()) return complain(server_key_, broker);
+    server_key_ = broker.text;
+  }
+  options_.worker.server_key = server_key_;
+  return true;
+}
+
 int WorkerCommand::run() {
+  if (!read_keys()) return exit_bad_input;
   options_.worker.role = application_.empty() ? Role::transport : Role::application;
   options_.worker.name = application_.empty() ? transport_ : application_;
   options_.worker.client = "signalbox worker " + std::string(version());
@@ -106,6 +137,7 @@ int WorkerCommand::run() {
     std::fprintf(stderr, "%s\n", error.what());
     return exit_bad_input;
   }
+  wipe(options_.worker.secret_key);
   worker->work();
   handlers.release();
   return worker->leave() ? exit_ok : exit_failed;

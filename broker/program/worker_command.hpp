@@ -18,10 +18,13 @@ class WorkerCommand : public Command {
 
  private:
   void add_options();
+  bool read_keys();
 
   std::string transport_;
   std::string application_;
-  uint64_t count_ = 0;  // 0: without
+  std::string secret_key_file_;
+  std::string server_key_;  // the key itself, or its file
+  uint64_t count_ = 0;      // 0: without
   LineWorkerOptions options_;
 };
 

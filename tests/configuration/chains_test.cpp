@@ -59,6 +59,34 @@ TEST(Chains, TwoWaysToOneDispatcherAreNoCycle) {
                   .empty());
 }
 
+// As many dispatchers in a row, each joined with the next.
+std::string row_of(size_t length) {
+  std::string toml;
+  for (size_t i = 0; i < length; ++i) {
+    const std::string from = "j" + std::to_string(i);
+    const std::string to = "j" + std::to_string(i + 1);
+    std::string name = "d";
+    toml += dispatcher(name.append(std::to_string(i)), "'" + from + "'", "'" + to + "'", from + " = '" + to + "'");
+  }
+  return toml;
+}
+
+TEST(Chains, AChainHasABound) {
+  EXPECT_EQ(faults_of(row_of(limits::chained_dispatchers_max)), Lines());
+  const Lines faults = faults_of(row_of(limits::chained_dispatchers_max + 3));
+  EXPECT_EQ(faults, Lines{"388:20 the joint \"j64\" makes a chain of more than 64 dispatchers"});
+  EXPECT_EQ(faults_of(row_of(5000)), faults) << "however long it is";
+}
+
+TEST(Chains, TheLongestWayCounts) {
+  const std::string shorter =
+      dispatcher("beside", "'x'", "'j64'", "x = 'j64'") + dispatcher("last", "'j64', 'y'", "'app'", "j64 = 'app'");
+  EXPECT_EQ(faults_of(shorter), Lines());
+  EXPECT_EQ(faults_of(dispatcher("last", "'y', 'j64'", "'app'", "y = 'app'") + row_of(64) +
+                      dispatcher("beside", "'x'", "'y'", "x = 'y'")),
+            Lines{"389:18 the joint \"j64\" makes a chain of more than 64 dispatchers"});
+}
+
 TEST(Chains, OtherwiseANameBelongsToOneDispatcher) {
   EXPECT_EQ(
       faults_of(dispatcher("one", "'sms'", "'a'", "sms = 'a'") + dispatcher("two", "'sms'", "'b'", "sms = 'b'")),

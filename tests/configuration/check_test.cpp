@@ -72,5 +72,62 @@ second: dead letters go to lost
 )");
 }
 
+const std::string chained = R"(
+[[dispatcher]]
+name = "phone"
+router_class = "SimpleDispatchRouter"
+transport_names = ["sms"]
+exposed_names = ["phones"]
+routing_mappings = {sms = "phones"}
+middleware = [{first = "LoggingMiddleware"}, {second = "LoggingMiddleware"}]
+[[dispatcher]]
+name = "apps"
+router_class = "RedirectRouter"
+transport_names = ["phones"]
+exposed_names = ["app"]
+redirect_inbound = {phones = "app"}
+reply_tracking = false
+)";
+
+TEST(RoutesTable, ShowsMiddlewareAndJoints) {
+  const ConfigurationResult result = read(chained);
+  ASSERT_NE(result.configuration, nullptr) << ::testing::PrintToString(as_lines(result.faults));
+  EXPECT_EQ(routes_table(*result.configuration),
+            R"(phone: dead letters go to dead_letters
+  middleware: first, second on entering, second, first on leaving
+  what      from  when                           to
+  inbound   sms                                  phones
+  event     any   its message is remembered      who sent that message
+  event     sms   its message is not remembered  phones
+  reply     any   the original is remembered     where the original came from
+  outbound  any   transport_name is a transport  that transport
+  outbound  any   otherwise                      refused: unknown_endpoint
+
+apps: dead letters go to dead_letters, replies and events do not follow their messages
+  what      from    when       to                 rewrite
+  inbound   phones             app                transport_name = "app"
+  inbound   any     otherwise  refused: no_route
+  event     phones             app                transport_name = "app"
+  event     any     otherwise  refused: no_route
+  outbound  any     otherwise  refused: no_route
+
+joints
+  name    exposed by  transport of
+  phones  phone       apps
+)");
+}
+
+TEST(RoutesTable, OnATerminalHasTheSameTextInColours) {
+  const ConfigurationResult result = read(chained);
+  ASSERT_NE(result.configuration, nullptr);
+  std::string coloured = routes_table(*result.configuration, Colours::terminal);
+  EXPECT_NE(coloured.find("\033[1mphone\033[0m: dead letters"), std::string::npos);
+  EXPECT_NE(coloured.find("\033[31m  inbound   any     otherwise  refused: no_route\033[0m\n"), std::string::npos);
+  for (const std::string_view colour : {"\033[0m", "\033[1m", "\033[2m", "\033[31m"}) {
+    for (size_t at = 0; (at = coloured.find(colour)) != std::string::npos;) coloured.erase(at, colour.size());
+  }
+  EXPECT_EQ(coloured, routes_table(*result.configuration));
+}
+
 }  // namespace
 }  // namespace signalbox::testing

@@ -69,10 +69,27 @@ TEST(EndpointSection, Overflow) {
   EXPECT_EQ(faults_of(sound + "[endpoints.dead_letters]\noverflow = 'drop_oldest'\n"), Lines{});
 }
 
-TEST(EndpointSection, SaysWhatThisVersionDoesNotHave) {
-  EXPECT_EQ(faults_of(sound + "[endpoints.sms]\nmessage_ttl_ms = 5\nack_timeout_ms = 6\n"),
-            (Lines{"6:18 this version has no message_ttl_ms yet: it must be 0",
-                   "7:18 this version has no ack_timeout_ms yet: it must be 0"}));
+TEST(EndpointSection, TimesInTheQueueAndUnderWay) {
+  const std::string times = "message_ttl_ms = 5\nack_timeout_ms = 6\nexpired = 'dead_letter'\n";
+  const ConfigurationResult result =
+      read(sound + "[endpoint_defaults]\n" + times + "[endpoints.sms]\nexpired = 'drop'\n");
+  ASSERT_NE(result.configuration, nullptr);
+  for (const EndpointSettings& endpoint : result.configuration->settings.endpoints) {
+    // The defaults are not for dead letters, which wait for a reader.
+    EXPECT_EQ(endpoint.message_ttl_ms, endpoint.dead_letters ? 0U : 5U) << endpoint.name;
+    EXPECT_EQ(endpoint.ack_timeout_ms, endpoint.dead_letters ? 0U : 6U) << endpoint.name;
+    const bool dropped = endpoint.dead_letters || endpoint.name == "sms";
+    EXPECT_EQ(endpoint.expired, dropped ? Expired::drop : Expired::dead_letter) << endpoint.name;
+  }
+  EXPECT_EQ(faults_of(sound + "[endpoints.sms]\nmessage_ttl_ms = 2592000001\nack_timeout_ms = 86400001\n").size(), 2U);
+  EXPECT_EQ(faults_of(sound + "[endpoints.sms]\nexpired = 'dead_letters'\n"),
+            Lines{"6:11 expired must be \"drop\" or \"dead_letter\", not \"dead_letters\"; did you mean "
+                  "\"dead_letter\"?"});
+  EXPECT_EQ(faults_of(sound + "[endpoints.sms]\nexpired = 1\n"),
+            Lines{"6:11 expired must be \"drop\" or \"dead_letter\", not an integer"});
+  EXPECT_EQ(faults_of(sound + "[endpoints.dead_letters]\nexpired = 'dead_letter'\n"),
+            Lines{"6:11 dead letters that expire are dropped"});
+  EXPECT_EQ(faults_of(sound + "[endpoints.dead_letters]\n" + "message_ttl_ms = 5\nexpired = 'drop'\n"), Lines{});
 }
 
 }  // namespace

@@ -28,6 +28,12 @@ TEST(NearestName, SaysNothingWhenNothingIsNear) {
   EXPECT_EQ(nearest(""), "(none)");
 }
 
+TEST(NearestName, CountsCharactersAndNotBytes) {
+  EXPECT_EQ(nearest_name("журнол", {"журнал"}), "журнал") << "one of six, though of twelve bytes";
+  EXPECT_EQ(nearest_name("sm😀", {"sms"}), "sms");
+  EXPECT_EQ(nearest_name("é😀", {"éa"}), std::nullopt) << "of two letters one is no misspelling";
+}
+
 TEST(NearestName, TakesTheFirstOfEquals) {
   EXPECT_EQ(nearest_name("app0", {"app1", "app2"}), "app1");
 }

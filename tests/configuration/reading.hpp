@@ -19,8 +19,14 @@ inline Lines as_lines(const std::vector<Fault>& faults) {
   return lines;
 }
 
+// The built-in routers.
+inline const RouterRegistry& registry() {
+  static const RouterRegistry built_in;
+  return built_in;
+}
+
 inline ConfigurationResult read(std::string_view toml) {
-  return read_configuration(toml, RouterRegistry());
+  return read_configuration(toml, registry());
 }
 inline Lines faults_of(std::string_view toml) {
   return as_lines(read(toml).faults);

@@ -100,5 +100,56 @@ TEST(RoutersWithListsOfTheirOwn, SayThatTheUsualOnesAreNotRead) {
             "own"});
 }
 
+// --- more than a message may have of targets, where that is certain --------------------------------------------------
+
+std::string keyword_rules(size_t count, const std::string& more = "") {
+  std::string toml =
+      "router_class = 'ContentKeywordRouter'\ndispatcher_name = 'd'\ntransport_names = ['sms']\n"
+      "exposed_names = ['log']\ntransport_mappings = {}\nrules = [\n";
+  for (size_t i = 0; i < count; ++i) toml += "{app = 'log', keyword = 'Go'},\n";
+  return toml + more + "]\n";
+}
+
+TEST(ContentKeywordRouter, RulesForOneMessageHaveABound) {
+  const std::string fault = " a message can go to at most 256 applications, and 257 rules fit one with keyword \"go\"";
+  EXPECT_EQ(faults_of(keyword_rules(256)), Lines{});
+  EXPECT_EQ(faults_of(keyword_rules(257)), Lines{"263:1" + fault});
+  EXPECT_EQ(faults_of(keyword_rules(256, "{app = 'log', keyword = 'go', to_addr = '8', prefix = '+27'},\n")),
+            Lines{"263:1" + fault});
+  EXPECT_EQ(faults_of(keyword_rules(256, "{app = 'log', keyword = 'stay'},\n")), Lines{});
+}
+
+std::string pattern_per_application(size_t count, const std::string& pattern) {
+  std::string names;
+  std::string mappings;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = "'a" + std::to_string(i) + "'";
+    names += name + ", ";
+    mappings += name + " = '" + pattern + (pattern == "x" ? std::to_string(i) : "") + "', ";
+  }
+  mappings.resize(mappings.size() - 2);
+  return "router_class = 'ToAddrRouter'\ntransport_names = ['sms']\nexposed_names = [" + names +
+         "]\ntoaddr_mappings = {" + mappings + "}\n";
+}
+
+TEST(ToAddrRouter, PatternsForOneAddressHaveABound) {
+  const Lines fault = {
+      "4:19 a message can go to at most 256 applications, and 257 of these expressions match the same address"};
+  EXPECT_EQ(faults_of(pattern_per_application(256, ".*")), Lines{});
+  EXPECT_EQ(faults_of(pattern_per_application(257, ".*")), fault);
+  EXPECT_EQ(faults_of(pattern_per_application(257, "[+]27")), fault);
+  EXPECT_EQ(faults_of(pattern_per_application(257, "x")), Lines{}) << "different ones may be as many as you like";
+}
+
+TEST(FromAddressRouter, ExpressionsForOneAddressHaveABound) {
+  std::string destinations;
+  for (int i = 0; i < 257; ++i) {
+    destinations += "{id = 'a" + std::to_string(i) + "', config = {regular_expression = '8?'}}, ";
+  }
+  EXPECT_EQ(
+      faults_of("router_class = 'FromAddressRouter'\nchannel = 'sms'\ndestinations = [" + destinations + "]\n"),
+      Lines{"3:16 a message can go to at most 256 applications, and 257 of these expressions match the same address"});
+}
+
 }  // namespace
 }  // namespace signalbox::testing

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "broker/configuration.hpp"
+#include "broker/configuration_again.hpp"
 #include "broker/core/core.hpp"
 #include "protocol/header.hpp"
 #include "protocol/message_view.hpp"
@@ -78,10 +79,23 @@ class Bus final : public Output {
                const RouterRegistry& registry = RouterRegistry()) {
     ConfigurationResult result = read_configuration(toml, registry);
     for (const Fault& fault : result.faults) ADD_FAILURE() << to_line("test.toml", fault);
+    running_ = running(*result.configuration);
     Settings settings = std::move(result.configuration->settings);
     settings.routing_memory_bytes = limits::mebibyte;
     if (adjust) adjust(settings);
     core_ = std::make_unique<Core>(std::move(settings), *this);
+  }
+
+  // Another text in the place of the one that runs. Gives its faults; with any, nothing has changed.
+  std::vector<std::string> reload(const std::string& toml, const RouterRegistry& registry = RouterRegistry()) {
+    ConfigurationResult result = read_configuration(toml, registry, "", &running_);
+    std::vector<std::string> faults;
+    for (const Fault& fault : result.faults) faults.push_back(to_line("test.toml", fault));
+    if (!faults.empty()) return faults;
+    running_ = running(*result.configuration);
+    core_->reload(std::move(result.configuration->settings), now_);
+    core_->check_invariants();
+    return {};
   }
 
   Core& core() { return *core_; }
@@ -144,6 +158,7 @@ class Bus final : public Output {
 
  private:
   std::unique_ptr<Core> core_;
+  Running running_;
   Time now_{1'000'000, 1'300'000'000'000'000};
   std::map<ConnectionId, std::vector<Received>> received_;
   std::set<ConnectionId> gone_;

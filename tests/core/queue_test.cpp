@@ -15,7 +15,7 @@ class QueueTest : public ::testing::Test {
  protected:
   void put(const std::string& message, MessageKind kind = user) {
     ASSERT_TRUE(queue.make_room(message.size(), false));
-    queue.append(kind, message);
+    queue.append(kind, message, now_ms);
     queue.check_invariants();
   }
   // What is owed first, whatever it waits for.
@@ -47,6 +47,7 @@ class QueueTest : public ::testing::Test {
   Queue queue{settings, pool, store};
   std::vector<Place> under_way;
   uint32_t ticket = 0;
+  uint64_t now_ms = 1'000'000;
 };
 
 TEST_F(QueueTest, GivesWhatLiesTogetherAsOneRun) {
@@ -223,6 +224,87 @@ TEST_F(QueueTest, SegmentsGrowWithTheTraffic) {
   while (!take().empty()) {
   }
   EXPECT_EQ(under_way.back().segment->block->capacity, limits::segment_bytes_max);
+}
+
+// Finishes all that is past its time and waits, and gives it as one text.
+std::string expire(Queue& queue, uint64_t now_ms) {
+  std::string bytes;
+  uint64_t looks = 1000;
+  while (const Place place = queue.next_past(user, now_ms, looks)) {
+    bytes += place.bytes();
+    queue.finish(user, place, Queue::Outcome::expired);
+    queue.check_invariants();
+  }
+  return bytes;
+}
+
+TEST_F(QueueTest, ExpiryLooksAtEachMessageOnceAndStopsAtTheFirstYoungOne) {
+  settings.message_ttl_ms = 10;
+  for (const char* m : {"1", "2", "3"}) put(m);
+  take(2);
+  now_ms += 5;
+  put("4");
+  EXPECT_EQ(queue.next_expiry_ms(), now_ms + 5);
+  uint64_t looks = 2;
+  EXPECT_FALSE(queue.next_past(user, now_ms + 5, looks)) << "both are under way";
+  EXPECT_EQ(looks, 0U);
+  EXPECT_EQ(expire(queue, now_ms + 5), "3");
+  EXPECT_EQ(queue.next_expiry_ms(), now_ms + 10);
+  EXPECT_EQ(expire(queue, now_ms + 10), "4");
+  EXPECT_EQ(queue.next_expiry_ms(), Queue::never_ms);
+  EXPECT_TRUE(queue.is_past(under_way[0], now_ms + 5));
+}
+
+TEST_F(QueueTest, ExpiryGoesOnOverSegmentsThatAreLetGo) {
+  settings.message_ttl_ms = 10;
+  std::string all;
+  for (int i = 0; i < 1500; ++i) {
+    const std::string message = "message " + std::to_string(i);
+    put(message);
+    if (i % 3 == 0) ++now_ms;
+    all += message;
+  }
+  uint64_t looks = 1'000'000;
+  std::string expired;
+  while (const Place place = queue.next_past(user, now_ms + 10, looks)) {
+    expired += place.bytes();
+    queue.finish(user, place, Queue::Outcome::expired);
+  }
+  queue.check_invariants();
+  EXPECT_EQ(expired, all);
+  pool.collect();
+  EXPECT_EQ(pool.bytes_in_use(), 0U);
+  put("next");
+  EXPECT_EQ(expire(queue, now_ms + 10), "next");
+}
+
+// The settings of an endpoint may change while it has messages.
+TEST_F(QueueTest, ALongerTimeHoldsForWhatComesBackAfterwards) {
+  settings.message_ttl_ms = 10;
+  for (const char* m : {"1", "2"}) put(m);
+  take(1);
+  EXPECT_EQ(expire(queue, now_ms + 10), "2");
+  settings.message_ttl_ms = 100;
+  queue.take_back(user, under_way[0]);
+  queue.check_invariants();
+  EXPECT_EQ(expire(queue, now_ms + 99), "");
+  EXPECT_EQ(expire(queue, now_ms + 100), "1");
+}
+
+TEST_F(QueueTest, WhatCameWhileNothingExpiredNeverDoes) {
+  put("1");
+  settings.message_ttl_ms = 10;
+  put("2");
+  EXPECT_EQ(expire(queue, now_ms + 1000), "2");
+  settings.message_ttl_ms = 0;
+  put("3");
+  EXPECT_EQ(queue.next_expiry_ms(), Queue::never_ms);
+  now_ms += 5;
+  put("4");
+  settings.message_ttl_ms = 10;
+  EXPECT_EQ(expire(queue, now_ms + 5), "3") << "it stood among those that were timed, and so has its own time";
+  EXPECT_EQ(expire(queue, now_ms + 10), "4");
+  EXPECT_EQ(take(), "1");
 }
 
 }  // namespace

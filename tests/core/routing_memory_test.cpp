@@ -108,12 +108,15 @@ TEST(RoutingMemory, NeverMixesTwoIds) {
       for (EndpointId i = first; i < ids; i += 2) remember(memory, "id" + std::to_string(i), i, 1 + round, 1000);
   };
   const auto read = [&] {
-    while (!stop)
+    bool last = false;
+    do {
+      last = stop;  // on a busy machine the writers may be done before this begins
       for (EndpointId i = 0; i < ids; ++i)
         if (const auto who = source(memory, "id" + std::to_string(i))) {
           EXPECT_EQ(*who, i);
           ++found;
         }
+    } while (!last);
   };
   std::thread reader(read);
   std::thread even(write, 0);

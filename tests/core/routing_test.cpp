@@ -350,6 +350,33 @@ TEST(Routing, WhatNoRuleTakesIsRefused) {
   EXPECT_EQ(refusals(workers.sms), (Strings{"no_route", "no_route"}));
 }
 
+// Refusing gives nothing back: the user has a group from the first message on, and the turn has moved.
+TEST(Routing, AUserWhoseMessageIsRefusedForAFullQueueKeepsTheGroup) {
+  Bus bus(
+      "router_class = 'UserGroupingRouter'\ndispatcher_name = 'd'\ntransport_names = ['sms']\n"
+      "exposed_names = ['a', 'b']\ngroup_mappings = {one = 'a', two = 'b'}\n"
+      "[endpoints.a]\nmax_messages = 1\noverflow = 'refuse'\n");
+  Peer sms(bus, 1);
+  sms.hello(Role::transport, "sms");
+  Peer b(bus, 3);
+  b.hello(Role::application, "b");
+  const auto from = [](const std::string& id, const std::string& user) {
+    return message({{"message_type", "user_message"}, {"message_id", id}, {"from_addr", user}});
+  };
+  sms.send({from("fills", "ann")});
+  sms.send({from("second", "bob")});
+  sms.take();
+  sms.send({from("refused", "cat")});
+  EXPECT_EQ(refusals(sms), (Strings{"queue_full"}));
+  Peer a(bus, 2);
+  a.hello(Role::application, "a");
+  a.ack(1);
+  sms.send({from("new", "dan")});
+  sms.send({from("again", "cat")});
+  EXPECT_EQ(a.delivered_ids(), (Strings{"again"}));
+  EXPECT_EQ(b.delivered_ids(), (Strings{"second", "new"}));
+}
+
 TEST(Routing, MoreTargetsThanAMessageMayHaveAreRefused) {
   router_script = [](const Incoming&, Decision& decision) {
     for (size_t i = 0; i <= limits::targets_max; ++i) decision.deliver(1);

@@ -80,7 +80,8 @@ class Consumers(unittest.TestCase):
 
     def test_what_is_missing_is_named(self):
         for settings, words in (
-                (["-DSIGNALBOX_COMPONENTS=worker;telegraph"], "components worker and broker, not telegraph"),
+                (["-DSIGNALBOX_COMPONENTS=worker;telegraph"],
+                 "components worker, broker and router_plugin, not telegraph"),
                 (["-DSIGNALBOX_LIBRARY_xxhash=OFF"], "signalbox::broker needs libxxhash")):
             with self.subTest(settings=settings):
                 said = configure(HERE / "consumer", fresh_folder("missing"), f"-DCMAKE_PREFIX_PATH={TREE}", *settings,
@@ -89,12 +90,13 @@ class Consumers(unittest.TestCase):
 
     def test_every_documented_way_to_find_it_works(self):
         lines = documented("find_package").splitlines()
-        self.assertEqual(len(lines), 3)
-        for line, targets in zip(lines, ("worker", "broker core", "worker broker core")):
+        self.assertEqual(len(lines), 4)
+        everything = "worker broker core router_plugin"
+        for line, targets in zip(lines, ("worker", "broker core", "router_plugin", everything)):
             source = fresh_folder("documented")
             (source / "CMakeLists.txt").write_text(
                 f"cmake_minimum_required(VERSION 3.25)\nproject(documented LANGUAGES CXX)\n{line}\n"
-                "foreach(name worker broker core)\n  if(TARGET signalbox::${name})\n    list(APPEND found ${name})\n"
+                f"foreach(name {everything})\n  if(TARGET signalbox::${{name}})\n    list(APPEND found ${{name}})\n"
                 "  endif()\nendforeach()\nmessage(STATUS \"found: ${found}.\")\n")
             said = configure(source, source / "build", f"-DCMAKE_PREFIX_PATH={TREE}")
             self.assertIn(f"found: {targets.replace(' ', ';')}.", said, line)

@@ -424,6 +424,7 @@ TEST(Spec, TheDefaultsOfWelcome) {
       {"send_window", with_separators(limits::send_window_messages)},
       {"send_window_bytes", with_separators(limits::send_window_bytes)},
       {"max_prefetch", with_separators(limits::max_prefetch)},
+      {"ack_timeout_ms", ""},
       {"durable", "false"},
       {"features", "[]"},
       {"broker", ""}};

@@ -229,7 +229,8 @@ TEST(ToAddressRouter, SaysWhichPatternsItTried) {
   trail.clear();
   sample.fields = {{"to_addr", nullptr}};
   EXPECT_EQ(harness.decide(sample, &trail), "rest");
-  EXPECT_EQ(trail, std::vector<std::string>{"default_app takes what no pattern matches"});
+  EXPECT_EQ(trail, (std::vector<std::string>{"the message has no to_addr for a pattern to match",
+                                             "default_app takes what no pattern matches"}));
 }
 
 TEST(FromAddressRouter, SaysWhichExpressionsItTried) {

@@ -226,5 +226,44 @@ TEST(StateTable, StaysWithinItsBoundsUnderRandomUsers) {
   EXPECT_GT(bytes, entries_max * state_entry_bytes_max / 2) << "long keys were meant to reach the bound in bytes";
 }
 
+// --- another store in its place --------------------------------------------------------------------------------------
+
+TEST(StateStore, WhatATableKeepsGoesOnInTheTableOfItsName) {
+  const auto before = memory_state_store();
+  const auto groups = before->open({.name = "groups", .entries_max = 10, .keep_ms = 100});
+  const auto others = before->open({.name = "others", .entries_max = 10});
+  groups->put("+1", "a", at(0));
+  groups->put("+2", "b", at(50));
+  others->put("x", "y", at(0));
+  const auto after = memory_state_store();
+  const auto taken = after->open({.name = "groups", .entries_max = 10, .keep_ms = 80});
+  const auto fresh = after->open({.name = "fresh", .entries_max = 10});
+  after->take_over(*before);
+  EXPECT_EQ(taken->get("+2", at(60)), "b");
+  EXPECT_EQ(taken->get("+1", at(90)), std::nullopt) << "kept by the new table's time";
+  EXPECT_EQ(fresh->size(), 0U);
+  EXPECT_EQ(groups->size(), 0U);
+  EXPECT_EQ(after->evicted(), 1U) << "the table that nobody opened is lost, and that is counted";
+  taken->put("+3", "c", at(90));
+  EXPECT_EQ(taken->get("+3", at(90)), "c");
+}
+
+TEST(StateStore, ASmallerTableTakesTheLatest) {
+  auto before = memory_state_store();
+  auto many = before->open({.name = "t", .entries_max = 100});
+  for (int i = 0; i < 100; ++i) many->put(std::to_string(i), "v", at(static_cast<uint64_t>(i)));
+  const auto after = memory_state_store();
+  const auto few = after->open({.name = "t", .entries_max = 10});
+  after->take_over(*before);
+  many.reset();
+  before.reset();  // nothing of it is needed any more
+  EXPECT_EQ(few->size(), 10U);
+  EXPECT_EQ(after->evicted(), 90U);
+  EXPECT_EQ(few->get("99", at(100)), "v");
+  EXPECT_EQ(few->get("89", at(100)), std::nullopt);
+  few->put("another", "w", at(101));
+  EXPECT_EQ(few->size(), 10U);
+}
+
 }  // namespace
 }  // namespace signalbox

@@ -103,7 +103,7 @@ TEST(ToAddrRouter, AgreesWithItsTwinOnManyPatterns) {
 TEST(ToAddrRouter, HasABoundOnMatches) {
   for (const size_t count : {256, 257}) {
     Twin twin;
-    for (size_t i = 0; i < count; ++i) twin.patterns.emplace_back(numbered('a', i), "8");
+    for (size_t i = 0; i < count; ++i) twin.patterns.emplace_back(numbered('a', i), numbered('x', i) + "|8");
     RouterHarness harness(twin.configuration());
     Sample sample;
     sample.from = "s";

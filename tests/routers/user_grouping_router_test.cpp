@@ -10,6 +10,7 @@
 #include "routers/registry.hpp"
 #include "routers/text_map.hpp"
 #include "tests/routers/router_harness.hpp"
+#include "tests/routers/setup_with_store.hpp"
 
 namespace signalbox::testing {
 namespace {
@@ -101,7 +102,7 @@ TEST(UserGroupingRouter, SaysWhichGroupTheUserIsIn) {
   RouterHarness harness(twin.configuration());
   std::vector<std::string> trail;
   EXPECT_EQ(decide(harness, "1", &trail), "a");
-  EXPECT_EQ(trail, std::vector<std::string>{"the user is in group \"g\""});
+  EXPECT_EQ(trail, std::vector<std::string>{"user \"1\" is new, and gets group \"g\", the next in turn"});
 }
 
 TEST(UserGroupingRouter, WarnsOfEventsThatWillBeRefused) {
@@ -126,6 +127,7 @@ class LastingStore final : public StateStore {
     return std::make_unique<Table>(tables_[settings.name]);
   }
   uint64_t evicted() const override { return 0; }
+  void take_over(StateStore&) override {}  // what it keeps is here already
 
  private:
   class Table final : public StateTable {
@@ -150,36 +152,8 @@ class LastingStore final : public StateStore {
 
 LastingStore* lasting_store = nullptr;
 
-// The real setup, but for its store.
-class SetupWithStore final : public RouterSetup {
- public:
-  explicit SetupWithStore(RouterSetup& setup) : setup_(setup) {}
-  const Setting* find(std::string_view key) override { return setup_.find(key); }
-  const Setting* require(std::string_view key) override { return setup_.require(key); }
-  Position place() const override { return setup_.place(); }
-  void fault(Position where, std::string text) override { setup_.fault(where, std::move(text)); }
-  void unknown_name(Position where, std::string text, std::string_view name,
-                    const std::vector<std::string>& known) override {
-    setup_.unknown_name(where, std::move(text), name, known);
-  }
-  void warn(Position where, std::string text) override { setup_.warn(where, std::move(text)); }
-  const std::vector<std::string>& transports() const override { return setup_.transports(); }
-  const std::vector<std::string>& applications() const override { return setup_.applications(); }
-  std::optional<EndpointId> transport(std::string_view name) const override { return setup_.transport(name); }
-  std::optional<EndpointId> application(std::string_view name) const override { return setup_.application(name); }
-  std::string_view name_of(EndpointId endpoint) const override { return setup_.name_of(endpoint); }
-  bool has_relays() const override { return setup_.has_relays(); }
-  bool reply_tracking() const override { return setup_.reply_tracking(); }
-  uint64_t expire_routing_memory_s() const override { return setup_.expire_routing_memory_s(); }
-  uint64_t max_users() const override { return setup_.max_users(); }
-  StateStore& state() override { return *lasting_store; }
-
- private:
-  RouterSetup& setup_;
-};
-
 std::unique_ptr<Router> make_with_store(RouterSetup& setup) {
-  SetupWithStore with_store(setup);
+  SetupWithStore with_store(setup, *lasting_store);
   return RouterRegistry().find("UserGroupingRouter")->make(with_store);
 }
 

@@ -30,6 +30,7 @@ struct Copy {
   EndpointId endpoint = 0;
   uint64_t place = 0;  // its turn in the endpoint's queue, over both kinds
   uint64_t bytes = 0;
+  std::string changed;  // what routers and middleware have made of the message; empty: nothing
   State state = State::waiting;
   uint32_t deliveries = 0;
   uint32_t suspicions = 0;
@@ -46,6 +47,7 @@ struct Copy {
 
   MessageKind kind() const { return message->draft.kind; }
   bool alone() const { return suspicions >= 2; }
+  Bytes text() const { return changed.empty() ? Bytes(message->queued) : Bytes(changed); }
 };
 
 // What a session was promised about one message that it sent and that is not settled yet.
@@ -148,6 +150,9 @@ struct ConnectionBook {
   uint64_t blocked_ms = 0;
   bool blocked = false;
   std::deque<ErrorCode> errors_due;
+  std::deque<ErrorCode> errors_allowed;  // nothing is kept for one that never registered
+  bool ever_registered = false;
+  uint32_t byes_allowed = 0;    // that say "draining"
   bool stranger_asked = false;  // has sent something while not registered
   uint64_t not_registered_ms = 0;
   bool not_registered_said = false;

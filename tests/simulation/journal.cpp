@@ -23,6 +23,8 @@ std::string Journal::report() const {
   text += std::to_string(seed_);
   text += " --steps ";
   text += std::to_string(limit_);
+  text += " --installation ";
+  text += installation_;
   text += "\n";
   const uint64_t shown = std::min<uint64_t>(noted_, event_count);
   for (uint64_t i = noted_ - shown; i < noted_; ++i) {

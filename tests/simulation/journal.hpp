@@ -18,7 +18,9 @@ class Journal {
  public:
   static constexpr size_t event_count = 48;
 
-  Journal(uint64_t seed, uint64_t limit) : seed_(seed), limit_(limit) {}
+  // `installation` must be a literal.
+  Journal(uint64_t seed, uint64_t limit, std::string_view installation)
+      : seed_(seed), limit_(limit), installation_(installation) {}
 
   // Where the run stands; the events that follow carry it.
   void at(uint64_t step, uint64_t now_ms) {
@@ -58,6 +60,7 @@ class Journal {
 
   const uint64_t seed_;
   const uint64_t limit_;  // steps of the whole run, for the command that replays it
+  const std::string_view installation_;
   uint64_t step_ = 0;
   uint64_t now_ms_ = 0;
   uint64_t noted_ = 0;

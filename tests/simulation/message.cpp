@@ -92,7 +92,7 @@ Fields fields_of(const Draft& draft, uint64_t serial) {
     fields.emplace_back("event_type", str(serial % 2 == 0 ? "ack" : "delivery_report"));
     fields.emplace_back("user_message_id", str(draft.id));
   } else {
-    fields.emplace_back("content", str(std::string(draft.content_bytes, 'x')));
+    fields.emplace_back("content", str(draft.first_words + std::string(draft.content_bytes, 'x')));
     fields.emplace_back("message_id", str(draft.id));
   }
   if (draft.transport_name) {
@@ -101,6 +101,8 @@ Fields fields_of(const Draft& draft, uint64_t serial) {
     fields.emplace_back("transport_name", std::string(1, nil));
   }
   if (!draft.in_reply_to.empty()) fields.emplace_back("in_reply_to", str(draft.in_reply_to));
+  if (draft.to_addr) fields.emplace_back("to_addr", str(*draft.to_addr));
+  if (draft.from_addr) fields.emplace_back("from_addr", str(*draft.from_addr));
   if (draft.helper == 1) fields.emplace_back("helper_metadata", std::string(1, nil));
   if (draft.helper == 2) fields.emplace_back("helper_metadata", "\x80");
   if (draft.helper == 3) fields.emplace_back("helper_metadata", std::string("\x81\xa3own\x2a"));
@@ -153,6 +155,15 @@ const Message& MessageBook::add(Draft draft, std::string_view fill_in) {
   }
   message.draft = std::move(draft);
   return message;
+}
+
+void MessageBook::fill_up(Draft& draft, size_t bytes) const {
+  // Twice, since the content's own header grows with it.
+  for (int i = 0; i < 2; ++i) {
+    const size_t size = encode(fields_of(draft, messages_.size() + 1)).size();
+    const size_t more = draft.content_bytes + bytes;
+    draft.content_bytes = more > size ? more - size : 0;
+  }
 }
 
 const Message* MessageBook::find(uint64_t serial) const {

@@ -33,7 +33,10 @@ struct Draft {
   std::string in_reply_to;  // empty: none
   std::optional<std::string> transport_name;
   bool nil_transport_name = false;  // where it has none: nil rather than absent
-  uint8_t helper = 0;               // helper_metadata: 0 absent, 1 nil, 2 an empty map, 3 a map with a key
+  std::optional<std::string> to_addr;
+  std::optional<std::string> from_addr;
+  std::string first_words;  // of the content
+  uint8_t helper = 0;       // helper_metadata: 0 absent, 1 nil, 2 an empty map, 3 a map with a key
   size_t content_bytes = 20;
   Flaw flaw = Flaw::none;
   bool poison = false;  // whoever receives it dies
@@ -51,6 +54,9 @@ class MessageBook {
  public:
   // `fill_in` is the name that the broker puts into a transport_name that is nil or absent; empty: none.
   const Message& add(Draft draft, std::string_view fill_in);
+
+  // Gives the next message added, if it is this one, so much content that it has `bytes` bytes; as near as it can.
+  void fill_up(Draft& draft, size_t bytes) const;
 
   // Null for a number that was never given out.
   const Message* find(uint64_t serial) const;

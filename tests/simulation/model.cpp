@@ -7,29 +7,37 @@
 namespace signalbox::simulation {
 
 Model::Model(const Scenario& scenario, const MessageBook& messages, Journal& journal)
-    : settings_(scenario.settings()), scenario_(scenario), messages_(messages), journal_(journal) {
+    : settings_(scenario.settings()),
+      scenario_(scenario),
+      messages_(messages),
+      journal_(journal),
+      twin_memory_(settings_.routing_memory_bytes, settings_.hash_secret) {
+  Surroundings& surroundings = *this;
+  Routing::Sink& sink = *this;
+  if (scenario.is_rough()) twin_ = std::make_unique<Routing>(settings_, surroundings, twin_memory_, sink);
   for (const EndpointSettings& endpoint : settings_.endpoints) endpoints_.emplace_back(endpoint);
   memories_.resize(settings_.dispatchers.size());
 }
 
-Copy& Model::new_copy(EndpointId endpoint, const Message& message) {
+Copy& Model::new_copy(EndpointId endpoint, const Message& message, Bytes text) {
   Copy& copy = copies_.emplace_back();
   copy.message = &message;
   copy.endpoint = endpoint;
-  copy.bytes = message.queued.size();
+  copy.bytes = text.size();
+  if (text != message.queued) copy.changed = text;
   if (copies_of_.size() <= message.serial) copies_of_.resize(message.serial + 64);
   copies_of_[message.serial].push_back(&copy);
   return copy;
 }
 
 // The message ends at `at` and goes to the dead letters.
-void Model::die(const Message& message, EndpointId at, uint32_t deliveries, std::optional<std::string> reason,
-                Time now) {
+void Model::die(const Message& message, Bytes text, EndpointId at, uint32_t deliveries,
+                std::optional<std::string> reason, Time now) {
   ++dead_;
   const EndpointId target = settings_.dispatchers[settings_.endpoints[at].dispatcher].dead_letters;
   EndpointBook& book = endpoints_[target];
-  if (!book.admit(message.queued.size(), now.monotonic_ms)) return fail("the dead letters have no room");
-  Copy& copy = new_copy(target, message);
+  if (!book.admit(text.size(), now.monotonic_ms)) return fail("the dead letters have no room");
+  Copy& copy = new_copy(target, message, text);
   copy.bytes += 400;  // at least what the note adds; the true size shows when it is delivered
   copy.died_at = at;
   copy.died_deliveries = deliveries;
@@ -43,7 +51,7 @@ void Model::bury(Copy& copy, std::optional<std::string> reason, Time now) {
   EndpointBook& book = endpoints_[copy.endpoint];
   if (book.settings().dead_letters) return book.finish(copy, Copy::State::dropped, now.monotonic_ms);
   book.finish(copy, Copy::State::dead, now.monotonic_ms);
-  die(*copy.message, copy.endpoint, copy.deliveries, std::move(reason), now);
+  die(*copy.message, copy.text(), copy.endpoint, copy.deliveries, std::move(reason), now);
 }
 
 void Model::fail_copy(Copy& copy, uint64_t due_ms, Time now) {
@@ -112,6 +120,18 @@ void Model::end(ConnectionId id, Time now) {
 void Model::end_with(ConnectionId id, ErrorCode code, Time now) {
   end(id, now);
   connections_[id].errors_due.push_back(code);
+}
+
+// What is kept for a connection that has registered once is due; others get it if there is room at that moment.
+void Model::owe_error(ConnectionId to, ErrorCode code) {
+  ConnectionBook& connection = connections_[to];
+  (connection.ever_registered ? connection.errors_due : connection.errors_allowed).push_back(code);
+}
+
+void Model::drain() {
+  draining_ = true;
+  for (auto& [id, connection] : connections_)
+    if (connection.registration) ++connection.byes_allowed;
 }
 
 void Model::forget(SessionBook& session) {

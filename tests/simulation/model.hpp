@@ -6,6 +6,10 @@
 // is true. After a turn the model says what must have gone out by now, and after every step its counts must be the
 // core's. It predicts rather than watches, so that a fault shows in the step that made it.
 //
+// Where a scenario has other routers than SimpleDispatchRouter, or middleware, the model does not know their rules
+// (they have tests of their own, against naive twins): there a second Routing, with routers and a memory of its own,
+// says what goes where and in what bytes, and the model does all the rest.
+//
 // What it leaves to the core: which of several instances is served where the protocol does not say, the texts for
 // people, and the sizes of dead letters in the queue.
 //
@@ -20,6 +24,8 @@
 #include <vector>
 
 #include "broker/core/core.hpp"
+#include "broker/core/routing.hpp"
+#include "broker/core/routing_memory.hpp"
 #include "protocol/header.hpp"
 #include "tests/simulation/books.hpp"
 #include "tests/simulation/journal.hpp"
@@ -28,12 +34,12 @@
 
 namespace signalbox::simulation {
 
-class Model {
+class Model final : private Surroundings, private Routing::Sink {
  public:
   Model(const Scenario& scenario, const MessageBook& messages, Journal& journal);
 
   // What goes into the core: tell the model first.
-  void worker_frame(ConnectionId from, Bytes header, Bytes body, Time now);
+  void worker_frame(ConnectionId from, Bytes header, Bytes body, size_t parts, Time now);
   // And again when the core has dealt with it.
   void worker_frame_done(Time now);
   void connection_gone(ConnectionId connection, Time now);
@@ -54,7 +60,7 @@ class Model {
   void check_end(const Core& core);
 
   // From here on BYE goes to all.
-  void drain() { draining_ = true; }
+  void drain();
 
   // For workers that want to refer to something, and for the end of a run.
   uint64_t live_copies() const;
@@ -93,11 +99,20 @@ class Model {
   bool pass(EndpointId sender, const Message& message, Outcome& outcome, Way& way, Time now);
   std::vector<EndpointId> targets_of(EndpointId sender, const Message& message, unsigned& refusal) const;
   void remember(EndpointId sender, const Message& message);
-  void enqueue(EndpointId endpoint, const Message& message, Outcome& outcome, Time now);
+  void enqueue(EndpointId endpoint, const Message& message, Bytes text, Outcome& outcome, Time now);
+
+  // The same by the twin (model_twin.cpp). False: the router has dropped it on purpose.
+  bool enter_by_twin(SessionBook& session, const Message& message, Outcome& outcome, Way& way, Time now);
+  bool has_live_worker(EndpointId endpoint) const override;
+  bool offer(EndpointId target, MessageKind kind, Bytes copy) override;
+  void left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) override;
+  static bool is_told(const RegistrationBook& registration);
 
   // The life of copies and registrations.
-  Copy& new_copy(EndpointId endpoint, const Message& message);
-  void die(const Message& message, EndpointId at, uint32_t deliveries, std::optional<std::string> reason, Time now);
+  Copy& new_copy(EndpointId endpoint, const Message& message, Bytes text);
+  void die(const Message& message, Bytes text, EndpointId at, uint32_t deliveries, std::optional<std::string> reason,
+           Time now);
+  void owe_error(ConnectionId to, ErrorCode code);
   void fail_copy(Copy& copy, uint64_t due_ms, Time now);
   void bury(Copy& copy, std::optional<std::string> reason, Time now);
   void lose(ConnectionId connection, Time now);
@@ -118,6 +133,7 @@ class Model {
   void bye_answer(ConnectionId to);
   std::string describe(const Message& message) const;
   Copy* identify(EndpointId endpoint, Bytes body, bool redelivered, const std::vector<Copy*>& before, size_t& bytes);
+  static std::string as_dead_letter(const Copy& copy, Bytes note);
   bool is_dead_letter(const Copy& copy, Bytes body, size_t& bytes) const;
   void check_batch(ConnectionId to, const std::vector<Copy*>& batch, uint64_t bytes, Time now);
   void check_order(EndpointBook& endpoint, const RegistrationBook& registration, const std::vector<Copy*>& batch,
@@ -155,6 +171,14 @@ class Model {
   bool in_frame_ = false;            // the core deals with a frame
   std::vector<ConnectionId> gone_;   // found out in frames of this turn
   bool draining_ = false;
+  RoutingMemory twin_memory_;
+  std::unique_ptr<Routing> twin_;  // where routers are at work whose rules the model does not know; else null
+  MessageView twin_view_;
+  const Message* entering_ = nullptr;  // by the twin,
+  SessionBook* entering_from_ = nullptr;
+  Outcome* entering_outcome_ = nullptr;
+  Way* entering_way_ = nullptr;
+  Time entering_now_;
   std::vector<ConnectionId> to_probe_;  // instances that a newcomer's HELLO must have caused a PING to
 };
 

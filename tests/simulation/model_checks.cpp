@@ -131,6 +131,10 @@ void Model::compare(const Core& core) {
   if (core.registrations() < instances || core.registrations() > instances + leaving)
     fail("the core counts " + std::to_string(core.registrations()) + " registrations, the model " +
          std::to_string(instances));
+  const bool drained = std::all_of(endpoints_.begin(), endpoints_.end(), [](const EndpointBook& book) {
+    return book.settings().dead_letters || book.live() == 0;
+  });
+  if (core.drained() != drained) fail(drained ? "the core does not say that it is drained" : "the core is not drained");
   // A lost session that has nothing to come back for need not be kept.
   const auto kept = static_cast<size_t>(std::count_if(sessions_.begin(), sessions_.end(), [](const auto& session) {
     return session->live || session->received > 0 || !session->blames.empty();

@@ -13,11 +13,14 @@ unsigned bit(RefusalCode code) {
 
 }  // namespace
 
-void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, Time now) {
+void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, size_t parts, Time now) {
   in_frame_ = true;
   ConnectionBook& connection = connections_[from];
   const bool registered = connection.registration && !connection.registration->leaving;
-  const std::optional<WorkerFrame> frame = parse_worker_frame(header, settings_.max_prefetch);
+  std::optional<WorkerFrame> frame;
+  if (parts > 0 && header.size() <= limits::header_bytes_max)
+    frame = parse_worker_frame(header, settings_.max_prefetch);
+  if (frame && parts != (std::holds_alternative<Send>(*frame) ? 2U : 1U)) frame.reset();
   journal_.note("core gets: connection, frame (0 HELLO, 1 SEND, 2 ACK, 3 NACK, 4 FLOW), body bytes", from,
                 frame ? frame->index() : 99, body.size());
   if (!registered && (!frame || !std::holds_alternative<Hello>(*frame))) {
@@ -50,22 +53,30 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
         !settings_.endpoints[id].joint)
       endpoint = id;
 
-  if (connection.registration && !connection.registration->leaving) {
-    RegistrationBook& old = *connection.registration;
-    SessionBook& session = *old.session;
-    const bool resumes = !frame.session.empty() && session.id == frame.session && endpoint == old.endpoint;
-    const bool kept = !session.id.empty();
-    end(from, now);  // also where it resumes: the registration is a new one, only the session goes on
-    if (!resumes && kept) forget(session);
-  }
-  connection.registration.reset();
-  if (!endpoint) return connection.errors_due.push_back(ErrorCode::unknown_endpoint);
-
   SessionBook* session = nullptr;
   for (const auto& known : sessions_)
     if (!frame.session.empty() && known->id == frame.session) session = known.get();
-  if (session != nullptr && session->endpoint != *endpoint)
-    return connection.errors_due.push_back(ErrorCode::not_permitted);
+  const auto refuse_hello = [&](ErrorCode code) {
+    if (connection.registration && !connection.registration->leaving) end(from, now);
+    connection.registration.reset();
+    owe_error(from, code);
+  };
+  if (frame.version != limits::protocol_version) return refuse_hello(ErrorCode::version);
+  if (draining_) {
+    ++connection.byes_allowed;
+    return;
+  }
+  if (!endpoint) return refuse_hello(ErrorCode::unknown_endpoint);
+  if (session != nullptr && session->endpoint != *endpoint) return refuse_hello(ErrorCode::not_permitted);
+
+  if (connection.registration && !connection.registration->leaving) {
+    SessionBook& current = *connection.registration->session;
+    const bool kept = !current.id.empty();
+    end(from, now);  // also where it resumes: the registration is a new one, only the session goes on
+    if (&current != session && kept) forget(current);
+  }
+  connection.registration.reset();
+  connection.ever_registered = true;
   if (session != nullptr && session->live) {
     const ConnectionId old = *session->live;
     end(old, now);
@@ -96,6 +107,7 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
 
 void Model::send(ConnectionId from, const Send& frame, Bytes body, Time now) {
   SessionBook& session = *connections_[from].registration->session;
+  if (draining_ && endpoints_[session.endpoint].settings().role == Role::transport) return;
   std::vector<const Message*> batch;
   Bytes rest = body;
   while (!rest.empty()) {
@@ -110,6 +122,7 @@ void Model::send(ConnectionId from, const Send& frame, Bytes body, Time now) {
     session.received = session.settled = session.told = frame.first_seq - 1;
     connections_[from].registration->confirmed = frame.first_seq - 1;
   }
+  if (body.empty()) return end_with(from, ErrorCode::malformed, now);
   if (frame.first_seq > session.received + 1) return end_with(from, ErrorCode::gap, now);
   if (!within_window(session, frame.first_seq, batch)) return end_with(from, ErrorCode::window, now);
   journal_.note("core gets a SEND: connection, first, count, received before", from, frame.first_seq, batch.size(),
@@ -149,7 +162,12 @@ void Model::enter(SessionBook& session, const Message& message, Time now) {
   sender.sender.received.add(message.sent.size());
   Way way;
   way.refusal = judge(sender, message);
-  if (way.refusal == 0 && pass(session.endpoint, message, outcome, way, now)) way.refusal = 0;
+  bool discarded = false;
+  if (way.refusal == 0 && twin_) {
+    discarded = !enter_by_twin(session, message, outcome, way, now);
+  } else if (way.refusal == 0 && pass(session.endpoint, message, outcome, way, now)) {
+    way.refusal = 0;
+  }
   journal_.note("message enters: number, serial, copies taken, refusal", number, message.serial, way.taken,
                 way.refusal);
   if (way.refusal != 0) {
@@ -157,11 +175,13 @@ void Model::enter(SessionBook& session, const Message& message, Time now) {
     session.refused.emplace(number, way.refusal);
     return;
   }
+  if (discarded) return sender.sender.discarded.add(message.sent.size());
   sender.sender.routed.add(message.sent.size());
+  if (twin_) return;  // it has kept these books as it went
   for (uint64_t i = 0; i < way.taken; ++i) sender.sender.copies.add(message.queued.size());
   for (EndpointId at : way.not_taken) {
     sender.sender.not_taken.add(message.queued.size());
-    die(message, at, 0, std::nullopt, now);
+    die(message, message.queued, at, 0, std::nullopt, now);
   }
 }
 
@@ -179,7 +199,7 @@ bool Model::pass(EndpointId sender, const Message& message, Outcome& outcome, Wa
     if (const auto joint = settings_.endpoints[target].joint) {
       taken |= pass(*joint, message, outcome, way, now);
     } else if (endpoints_[target].admit(message.queued.size(), now.monotonic_ms)) {
-      enqueue(target, message, outcome, now);
+      enqueue(target, message, message.queued, outcome, now);
       ++way.taken;
       taken = true;
     } else {
@@ -199,7 +219,8 @@ unsigned Model::judge(const EndpointBook& sender, const Message& message) const 
   if (draft.flaw != Flaw::none && draft.flaw != Flaw::too_large) refusal |= bit(RefusalCode::malformed);
   if (sender.settings().role == Role::application) {
     if (draft.kind == MessageKind::event) refusal |= bit(RefusalCode::malformed);
-  } else if (draft.transport_name && *draft.transport_name != sender.settings().name && !sender.settings().relay) {
+  } else if (!twin_ && draft.transport_name && *draft.transport_name != sender.settings().name &&
+             !sender.settings().relay) {
     refusal |= bit(RefusalCode::not_permitted);
   }
   return refusal;
@@ -241,9 +262,9 @@ void Model::remember(EndpointId sender, const Message& message) {
   found->second.source = sender;
 }
 
-void Model::enqueue(EndpointId endpoint, const Message& message, Outcome& outcome, Time now) {
+void Model::enqueue(EndpointId endpoint, const Message& message, Bytes text, Outcome& outcome, Time now) {
   EndpointBook& book = endpoints_[endpoint];
-  book.insert(new_copy(endpoint, message), now.monotonic_ms);
+  book.insert(new_copy(endpoint, message, text), now.monotonic_ms);
   if (const auto spell = book.holding_spell(now.monotonic_ms)) outcome.holds.push_back({endpoint, *spell});
 }
 

@@ -219,6 +219,12 @@ void Model::error(ConnectionId to, const ErrorFrame& frame, Time now) {
     connection.errors_due.pop_front();
     return;
   }
+  const auto allowed = std::find_if(connection.errors_allowed.begin(), connection.errors_allowed.end(),
+                                    [&](ErrorCode code) { return frame.code == to_string(code); });
+  if (allowed != connection.errors_allowed.end()) {
+    connection.errors_allowed.erase(allowed);
+    return;
+  }
   if (frame.code == to_string(ErrorCode::not_registered)) {
     if (!connection.stranger_asked) return fail("ERROR not_registered to connection " + number(to) + ", unasked");
     // One that had to wait for room does not delay the next.
@@ -237,9 +243,12 @@ void Model::error(ConnectionId to, const ErrorFrame& frame, Time now) {
 
 void Model::bye_answer(ConnectionId to) {
   ConnectionBook& connection = connections_[to];
-  if (draining_) return;
-  if (!connection.registration || !connection.registration->leaving)
-    return fail("BYE to connection " + number(to) + ", which is not leaving");
+  const bool answers = connection.registration && connection.registration->leaving;
+  if (connection.byes_allowed > 0 && !(answers && is_told(*connection.registration))) {
+    --connection.byes_allowed;
+    return;
+  }
+  if (!answers) return fail("BYE to connection " + number(to) + ", which is not leaving");
   const RegistrationBook& registration = *connection.registration;
   if (registration.confirmed < registration.session->received)
     return fail("BYE to connection " + number(to) + " before all that it sent was confirmed");
@@ -311,6 +320,7 @@ Copy* Model::identify(EndpointId endpoint, Bytes body, bool redelivered, const s
       if (copy->endpoint != endpoint || copy->state != Copy::State::waiting) continue;
       if (std::find(before.begin(), before.end(), copy) != before.end()) continue;
       if (dead && !is_dead_letter(*copy, body, bytes)) continue;
+      if (!copy->changed.empty() && !dead && body.substr(0, copy->bytes) != copy->changed) continue;
       if ((copy->deliveries > 0) != redelivered) {
         other_flag = true;
       } else if (found == nullptr || copy->place < found->place) {
@@ -326,13 +336,21 @@ Copy* Model::identify(EndpointId endpoint, Bytes body, bool redelivered, const s
   if (dead) {
     is_dead_letter(*found, body, bytes);
   } else {
-    bytes = message->queued.size();
-    if (body.substr(0, bytes) != message->queued) {
+    bytes = found->text().size();
+    if (body.substr(0, bytes) != found->text()) {
       fail("message " + number(message->serial) + " reaches " + name + " with other bytes than were sent");
       return nullptr;
     }
   }
   return found;
+}
+
+// Of what middleware has changed the model knows the bytes alone, not the fields.
+std::string Model::as_dead_letter(const Copy& copy, Bytes note) {
+  if (copy.changed.empty()) return MessageBook::as_dead_letter(*copy.message, note);
+  std::string letter = copy.changed;
+  (void)rewrite(letter, {.operation = Edit::Operation::set, .path = {"helper_metadata", "dead_letter"}, .value = note});
+  return letter;
 }
 
 bool Model::is_dead_letter(const Copy& copy, Bytes body, size_t& bytes) const {
@@ -344,7 +362,7 @@ bool Model::is_dead_letter(const Copy& copy, Bytes body, size_t& bytes) const {
   if (!read_note(raw, note)) return false;
   return note.endpoint == settings_.endpoints[copy.died_at].name && note.deliveries == copy.died_deliveries &&
          (!copy.reason || note.reason == *copy.reason) && note.time == date(copy.died_wall_us) &&
-         body.substr(0, bytes) == MessageBook::as_dead_letter(*copy.message, raw);
+         body.substr(0, bytes) == as_dead_letter(copy, raw);
 }
 
 void Model::check_batch(ConnectionId to, const std::vector<Copy*>& batch, uint64_t bytes, Time now) {

@@ -1,20 +1,63 @@
 // The simulation against a core with a fault in it: if no seed finds it, the simulation is not worth its time.
+#include "broker/core/planted_fault.hpp"
+
 #include <gtest/gtest.h>
 
-#include "tests/simulation/simulation.hpp"
+#include <optional>
+#include <string>
+
+#include "tests/simulation/shrinking.hpp"
 
 namespace signalbox::simulation {
 namespace {
 
-TEST(PlantedFault, IsFoundWithinTwoHundredSeeds) {
-  uint64_t seed = 1;
-  while (seed <= 200) {
-    Simulation simulation(seed, 1000);
-    if (!simulation.run()) break;
-    ++seed;
+constexpr uint64_t seeds_max = 200;
+
+// The first seed whose run breaks a promise, or ends in an assertion of the core.
+std::optional<uint64_t> first_seed_that_fails(Installation installation) {
+  Totals totals;
+  const std::optional<Plan> failed =
+      first_that_fails(Plan{1, 1000, installation, PlantedLie::none, {}}, seeds_max, totals);
+  return failed ? std::optional(failed->seed) : std::nullopt;
+}
+
+class PlantedFaultTest : public testing::TestWithParam<PlantedFault> {
+ protected:
+  void SetUp() override { planted_fault = GetParam(); }
+  void TearDown() override { planted_fault = PlantedFault::none; }
+};
+
+TEST_P(PlantedFaultTest, IsFoundWithinTwoHundredSeeds) {
+  for (const Installation installation : {Installation::one_dispatcher, Installation::everything}) {
+    const std::optional<uint64_t> seed = first_seed_that_fails(installation);
+    EXPECT_TRUE(seed.has_value()) << to_string(installation);
+    RecordProperty(std::string(to_string(installation)), std::to_string(seed.value_or(0)));
   }
-  EXPECT_LE(seed, 200U);
-  RecordProperty("found_by_seed", static_cast<int>(seed));
+}
+
+std::string name_of(const testing::TestParamInfo<PlantedFault>& info) {
+  static constexpr const char* names[] = {"",
+                                          "LostConfirmation",
+                                          "AckOffByOne",
+                                          "RequeuedAtTheTail",
+                                          "WindowNotEnforced",
+                                          "DoubleDeliveryOnTakeover",
+                                          "RunFreedEarly",
+                                          "DeliveryLostOnLoss"};
+  return names[static_cast<size_t>(info.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, PlantedFaultTest,
+                         testing::Values(PlantedFault::lost_confirmation, PlantedFault::ack_off_by_one,
+                                         PlantedFault::requeued_at_the_tail, PlantedFault::window_not_enforced,
+                                         PlantedFault::double_delivery_on_takeover, PlantedFault::run_freed_early,
+                                         PlantedFault::delivery_lost_on_loss),
+                         name_of);
+
+// The same build without a fault: so it is the faults that are found, and not the build.
+TEST(NoPlantedFault, NothingIsFound) {
+  EXPECT_EQ(first_seed_that_fails(Installation::one_dispatcher), std::nullopt);
+  EXPECT_EQ(first_seed_that_fails(Installation::everything), std::nullopt);
 }
 
 }  // namespace

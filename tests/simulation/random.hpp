@@ -44,6 +44,10 @@ class Random {
   uint64_t between(uint64_t low, uint64_t high) { return low + below(high - low + 1); }
   bool chance(uint64_t per_mille) { return below(1000) < per_mille; }
 
+  // Where it stands, and back there.
+  const std::array<uint64_t, 4>& state() const { return state_; }
+  void restore(const std::array<uint64_t, 4>& state) { state_ = state; }
+
   std::string bytes(size_t count) {
     std::string result;
     while (result.size() < count) result.push_back(static_cast<char>(next() >> 56));

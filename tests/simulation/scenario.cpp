@@ -5,33 +5,23 @@
 #include <cstdlib>
 #include <utility>
 
+#include "routers/middleware_registry.hpp"
 #include "routers/registry.hpp"
+#include "tests/simulation/invented_settings.hpp"
 #include "tests/simulation/message.hpp"
 
 namespace signalbox::simulation {
 namespace {
 
-Setting text_setting(std::string key, std::string text) {
-  Setting setting;
-  setting.type = Setting::Type::text;
-  setting.key = std::move(key);
-  setting.text = std::move(text);
-  return setting;
-}
-
-Setting list_setting(std::string key, const std::vector<std::string>& texts) {
-  Setting setting;
-  setting.type = Setting::Type::array;
-  setting.key = std::move(key);
-  for (const std::string& text : texts) setting.items.push_back(text_setting("", text));
-  return setting;
-}
-
 // What the configuration hands the router of one dispatcher, without a file.
 class Setup final : public RouterSetup {
  public:
-  Setup(const Scenario& scenario, uint32_t dispatcher, std::vector<Setting> settings)
-      : scenario_(scenario), dispatcher_(dispatcher), settings_(std::move(settings)) {
+  Setup(const Scenario& scenario, uint32_t dispatcher, std::vector<Setting> settings, StateStore& state)
+      : scenario_(scenario),
+        dispatcher_(dispatcher),
+        name_("dispatcher" + std::to_string(dispatcher + 1)),
+        state_(state),
+        settings_(std::move(settings)) {
     for (size_t id = 0; id < scenario.endpoint_count(); ++id) {
       const EndpointSettings& endpoint = scenario.endpoint(static_cast<EndpointId>(id));
       if (endpoint.dead_letters || endpoint.dispatcher != dispatcher) continue;
@@ -41,6 +31,7 @@ class Setup final : public RouterSetup {
     settings_.push_back(list_setting("exposed_names", applications_));
   }
 
+  std::string_view dispatcher_name() const override { return name_; }
   const std::vector<std::string>& transports() const override { return transports_; }
   const std::vector<std::string>& applications() const override { return applications_; }
   std::optional<EndpointId> transport(std::string_view name) const override { return id_of(name, Role::transport); }
@@ -50,7 +41,7 @@ class Setup final : public RouterSetup {
   bool reply_tracking() const override { return scenario_.reply_tracking(dispatcher_); }
   uint64_t expire_routing_memory_s() const override { return limits::expire_routing_memory_s; }
   uint64_t max_users() const override { return 1000; }
-  StateStore& state() override { return *state_; }
+  StateStore& state() override { return state_; }
   Position place() const override { return {}; }
 
   const Setting* find(std::string_view key) override {
@@ -84,10 +75,45 @@ class Setup final : public RouterSetup {
 
   const Scenario& scenario_;
   const uint32_t dispatcher_;
-  std::unique_ptr<StateStore> state_ = memory_state_store();
+  const std::string name_;
+  StateStore& state_;
   std::vector<Setting> settings_;
   std::vector<std::string> transports_;
   std::vector<std::string> applications_;
+};
+
+// The same for a piece of middleware.
+class PieceSetup final : public MiddlewareSetup {
+ public:
+  PieceSetup(std::vector<Setting> options, StateStore& state) : state_(state), options_(std::move(options)) {}
+
+  std::string_view name() const override { return "piece"; }
+  std::string_view dispatcher_name() const override { return "simulated"; }
+  uint64_t max_users() const override { return 1000; }
+  StateStore& state() override { return state_; }
+  Position place() const override { return {}; }
+  const Setting* find(std::string_view key) override {
+    for (const Setting& option : options_)
+      if (option.key == key) return &option;
+    return nullptr;
+  }
+  const Setting* require(std::string_view key) override {
+    const Setting* found = find(key);
+    if (found == nullptr) fault({}, "missing: " + std::string(key));
+    return found;
+  }
+  void fault(Position, std::string text) override {
+    std::fprintf(stderr, "the scenario's middleware has a fault: %s\n", text.c_str());
+    std::abort();
+  }
+  void unknown_name(Position where, std::string text, std::string_view, const std::vector<std::string>&) override {
+    fault(where, std::move(text));
+  }
+  void warn(Position, std::string) override {}
+
+ private:
+  StateStore& state_;
+  std::vector<Setting> options_;
 };
 
 }  // namespace
@@ -103,8 +129,10 @@ Scenario::Scenario(Random& random, Installation installation) {
   session_ttl_s = random.between(2, 60);
   if (installation == Installation::one_dispatcher) {
     make_one_dispatcher(random);
-  } else {
+  } else if (installation == Installation::several_dispatchers) {
     make_several_dispatchers(random);
+  } else {
+    make_everything(random);
   }
   for (char& byte : hash_secret_) byte = static_cast<char>(random.next());
 }
@@ -218,10 +246,9 @@ EndpointSettings Scenario::make_endpoint(Random& random, const std::string& name
   return endpoint;
 }
 
-std::unique_ptr<Router> Scenario::router(uint32_t dispatcher) const {
-  Setting mappings;
-  mappings.type = Setting::Type::table;
-  mappings.key = "routing_mappings";
+std::vector<Setting> Scenario::router_settings(uint32_t dispatcher) const {
+  if (!dispatchers_[dispatcher].given.empty()) return dispatchers_[dispatcher].given;
+  Setting mappings = table_setting("routing_mappings");
   for (const auto& [source, targets] : dispatchers_[dispatcher].mapping) {
     std::vector<std::string> names;
     for (EndpointId target : targets) names.push_back(endpoint(target).name);
@@ -229,15 +256,28 @@ std::unique_ptr<Router> Scenario::router(uint32_t dispatcher) const {
   }
   std::vector<Setting> given{mappings};
   if (!dispatchers_[dispatcher].aliases.empty()) {
-    Setting table;
-    table.type = Setting::Type::table;
-    table.key = "transport_mappings";
+    Setting table = table_setting("transport_mappings");
     for (const auto& [name, target] : dispatchers_[dispatcher].aliases)
       table.items.push_back(text_setting(name, target));
     given.push_back(table);
   }
-  Setup setup(*this, dispatcher, std::move(given));
-  return RouterRegistry().find("SimpleDispatchRouter")->make(setup);
+  return given;
+}
+
+std::unique_ptr<Router> Scenario::router(uint32_t dispatcher, StateStore& state) const {
+  std::vector<Setting> given = router_settings(dispatcher);
+  given.push_back(text_setting("dispatcher_name", numbered("simulated_", dispatcher)));
+  Setup setup(*this, dispatcher, std::move(given), state);
+  return RouterRegistry().find(dispatchers_[dispatcher].router_class)->make(setup);
+}
+
+void Scenario::add_middleware(DispatcherSettings& settings, uint32_t dispatcher, StateStore& state) const {
+  const std::string& provider = dispatchers_[dispatcher].provider;
+  if (provider.empty()) return;
+  PieceSetup setup({text_setting("provider", provider)}, state);
+  settings.middleware.push_back(
+      {"provider", MiddlewareRegistry().find("StaticProviderSettingMiddleware")->make(setup)});
+  settings.entering = settings.leaving = {0};
 }
 
 Settings Scenario::settings() const {
@@ -247,7 +287,8 @@ Settings Scenario::settings() const {
   for (uint32_t id = 0; id < dispatchers_.size(); ++id) {
     DispatcherSettings& dispatcher = settings.dispatchers.emplace_back();
     dispatcher.name = numbered("simulated_", id);
-    dispatcher.router = router(id);
+    dispatcher.router = router(id, *settings.state);
+    add_middleware(dispatcher, id, *settings.state);
     dispatcher.dead_letters = dead_letters();
     dispatcher.reply_tracking = dispatchers_[id].reply_tracking;
   }

@@ -1,5 +1,6 @@
-// One invented installation: endpoints, limits and real SimpleDispatchRouters, all from the seed. Either one
-// dispatcher, or two or three of them, chained or apart.
+// One invented installation: endpoints, limits and real routers, all from the seed. Either one SimpleDispatchRouter, or
+// two or three of them, chained or apart; or everything: chains and diamonds of dispatchers with various routers and
+// middleware.
 //
 // Limits are tiny beside the defaults, so that a run of a few thousand steps reaches every one of them.
 //
@@ -19,7 +20,7 @@
 
 namespace signalbox::simulation {
 
-enum class Installation : uint8_t { one_dispatcher, several_dispatchers };
+enum class Installation : uint8_t { one_dispatcher, several_dispatchers, everything };
 
 class Scenario {
  public:
@@ -32,6 +33,8 @@ class Scenario {
   const EndpointSettings& endpoint(EndpointId id) const { return endpoints_[id]; }
   EndpointId dead_letters() const { return static_cast<EndpointId>(endpoints_.size() - 1); }
   size_t transport_count() const { return transport_count_; }
+  // Bad days of every sort, and routers and middleware of many.
+  bool is_rough() const { return rough_; }
   bool has_relays(uint32_t dispatcher) const;
   bool reply_tracking(uint32_t dispatcher) const { return dispatchers_[dispatcher].reply_tracking; }
 
@@ -52,6 +55,9 @@ class Scenario {
 
  private:
   struct Dispatcher {
+    std::string router_class = "SimpleDispatchRouter";
+    std::vector<Setting> given;  // of another router
+    std::string provider;        // what StaticProviderSettingMiddleware sets; empty: there is none
     bool reply_tracking = true;
     std::map<std::string, std::vector<EndpointId>> mapping;  // routing_mappings
     std::map<std::string, std::string> aliases;              // transport_mappings
@@ -59,15 +65,24 @@ class Scenario {
 
   void make_one_dispatcher(Random& random);
   void make_several_dispatchers(Random& random);
+  // scenario_everything.cpp
+  void make_everything(Random& random);
+  void make_diamond(Random& random);
+  void make_tree(Random& random);
+  void add_workers(Random& random, uint32_t dispatcher, uint64_t transports, uint64_t applications);
+  void choose_router(Random& random, uint32_t dispatcher);
   void join(uint32_t near, uint32_t far);
   void map_transport(Random& random, const EndpointSettings& transport, const std::vector<EndpointId>& applications);
   void add_dead_letters(Random& random);
   std::vector<EndpointId> endpoints_of(uint32_t dispatcher, Role role) const;
   std::optional<EndpointId> transport(uint32_t dispatcher, const std::string& name) const;
   std::optional<EndpointId> joint_towards(uint32_t dispatcher, const std::string& name) const;
-  std::unique_ptr<Router> router(uint32_t dispatcher) const;
+  std::vector<Setting> router_settings(uint32_t dispatcher) const;
+  std::unique_ptr<Router> router(uint32_t dispatcher, StateStore& state) const;
+  void add_middleware(DispatcherSettings& settings, uint32_t dispatcher, StateStore& state) const;
   EndpointSettings make_endpoint(Random& random, const std::string& name, Role role) const;
 
+  bool rough_ = false;
   size_t transport_count_ = 0;
   std::vector<Dispatcher> dispatchers_;
   std::vector<EndpointSettings> endpoints_;  // transports, applications, joints (each twice), dead_letters

@@ -1,6 +1,7 @@
 #include "tests/simulation/simulated_link.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace signalbox::simulation {
@@ -38,7 +39,9 @@ Output::Result SimulatedLink::send_to_worker(ConnectionId to, Bytes header, Run&
   }
   if (!takes(to, now_ms)) return Output::Result::blocked;
   auto& line = connection.to_worker;
-  line.push_back({arrival(now_ms, line.empty() ? 0 : line.back().arrives_ms), std::string(header), std::move(body)});
+  const size_t hash = std::hash<Bytes>()(body.bytes());
+  line.push_back(
+      {arrival(now_ms, line.empty() ? 0 : line.back().arrives_ms), hash, std::string(header), std::move(body)});
   return Output::Result::sent;
 }
 
@@ -111,6 +114,15 @@ std::vector<ConnectionId> SimulatedLink::take_gone(uint64_t now_ms) {
     std::erase(order_, id);
   }
   return gone;
+}
+
+void SimulatedLink::drop_everything() {
+  connections_.clear();
+  order_.clear();
+}
+
+bool SimulatedLink::body_has_changed(const FrameToWorker& frame) const {
+  return std::hash<Bytes>()(frame.body.bytes()) != frame.hash;
 }
 
 bool SimulatedLink::in_flight() const {

@@ -29,6 +29,7 @@ struct FrameToBroker {
 
 struct FrameToWorker {
   uint64_t arrives_ms = 0;
+  size_t hash = 0;  // of the body as it was sent
   std::string header;
   Run body;
 };
@@ -65,6 +66,10 @@ class SimulatedLink {
   // Cut connections that the link has learnt of by now; each is named once and then forgotten.
   std::vector<ConnectionId> take_gone(uint64_t now_ms);
   bool in_flight() const;
+  // Every connection is gone, and all that is on the lines: the broker's process has ended.
+  void drop_everything();
+  // A body that was handed over has other bytes now.
+  bool body_has_changed(const FrameToWorker& frame) const;
 
  private:
   struct Connection {

@@ -117,12 +117,18 @@ void SimulatedWorker::take_over() {
   connect();
 }
 
+void SimulatedWorker::hang(uint64_t span_ms) {
+  world_.journal.note("worker hangs: worker, connection, ms", index_, connection_, span_ms);
+  hung_until_ms_ = world_.now.monotonic_ms + span_ms;
+}
+
 bool SimulatedWorker::idle() const {
   return state_ == State::registered && held_.empty() && unsettled_.empty();
 }
 
 void SimulatedWorker::act() {
   const uint64_t now_ms = world_.now.monotonic_ms;
+  if (hangs()) return;
   if (state_ == State::offline) {
     if (now_ms >= return_ms_) connect();
     return;
@@ -196,6 +202,7 @@ Draft SimulatedWorker::draft() {
     if (random.chance(600)) draft.in_reply_to = heard;
     if (random.chance(5)) draft.kind = MessageKind::event;
   }
+  if (scenario.is_rough()) go_astray(draft);
   // A flaw must be one in this kind of message and this field.
   if (draft.flaw == Flaw::wrong_type) {
     draft.transport_name.reset();
@@ -311,6 +318,7 @@ void SimulatedWorker::leave() {
 
 // Each of these ends the registration; the session goes on, without the batch that was at fault.
 void SimulatedWorker::misbehave() {
+  if (world_.scenario.is_rough() && world_.random.chance(500)) return attack();
   const uint64_t choice = world_.random.below(7);
   world_.journal.note("worker breaks the protocol: worker, connection, how", index_, connection_, choice);
   if (choice == 0) {

@@ -48,6 +48,8 @@ class SimulatedWorker {
   void lose_connection(uint64_t silent_ms);
   void crash();
   void take_over();
+  // It receives and does nothing about it.
+  void hang(uint64_t span_ms);
 
   // Registered, everything confirmed, everything settled.
   bool idle() const;
@@ -79,11 +81,17 @@ class SimulatedWorker {
   void leave();
   void misbehave();
   void overrun();
+  void attack();
+  void attack_with_hello();
+  void attack_with_send();
+  void go_astray(Draft& draft);
+  bool hangs() const { return !world_.healing && world_.now.monotonic_ms < hung_until_ms_; }
 
   void on_welcome(const Welcome& frame);
   void on_deliver(const Deliver& frame, Bytes body);
   void on_confirm(Seq upto);
   void on_refuse(const Refuse& frame);
+  void on_bye();
   void on_error(const ErrorFrame& frame);
 
   World& world_;
@@ -99,6 +107,7 @@ class SimulatedWorker {
   std::vector<ConnectionId> former_;  // those it took its session over from; the broker ends them
   uint64_t return_ms_ = 0;            // when it comes back
   uint64_t heard_ms_ = 0;
+  uint64_t hung_until_ms_ = 0;
   uint64_t greetings_ = 0;  // HELLOs on this connection that are not answered yet
   std::string session_;     // empty: it cannot resume
   uint64_t prefetch_ = 0;

@@ -23,13 +23,13 @@ void print_journal_on_abort() {
   std::signal(SIGABRT, on_abort);
 }
 
-Simulation::Simulation(uint64_t seed, uint64_t steps, PlantedLie lie, Installation installation)
-    : random_(seed),
-      journal_(seed, steps),
-      steps_(steps),
-      lie_(lie),
-      lie_step_(steps / 8 + seed % (steps / 4 + 1)),
-      scenario_(random_, installation),
+Simulation::Simulation(Plan plan)
+    : plan_(std::move(plan)),
+      random_(plan_.seed),
+      journal_(plan_.seed, plan_.steps, to_string(plan_.installation)),
+      lie_(plan_.lie),
+      lie_step_(plan_.steps / 8 + plan_.seed % (plan_.steps / 4 + 1)),
+      scenario_(random_, plan_.installation),
       model_(std::make_unique<Model>(scenario_, messages_, journal_)),
       core_(std::make_unique<Core>(scenario_.settings(), *this)),
       link_(random_),
@@ -46,15 +46,25 @@ Simulation::~Simulation() = default;
 
 bool Simulation::run() {
   journal_under_way = &journal_;
-  while (step_ < steps_ && !journal_.failed()) {
-    journal_.at(++step_, world_.now.monotonic_ms);
+  for (uint64_t i = 0; i < (plan_.kept ? plan_.kept->size() : plan_.steps) && !journal_.failed(); ++i) {
+    if (plan_.kept) random_ = (*plan_.kept)[i].chance;
+    begin_step(plan_.kept ? (*plan_.kept)[i].number : i + 1);
     step();
     check();
+    if (draining_ && !journal_.failed() && (core_->drained() || random_.chance(2))) restart();
   }
   if (!journal_.failed()) heal();
   if (!journal_.failed()) finish();
   journal_under_way = nullptr;
   return !journal_.failed();
+}
+
+void Simulation::begin_step(uint64_t number) {
+  step_ = number;
+  journal_.at(step_, world_.now.monotonic_ms);
+  if (notes_ == nullptr) return;
+  notes_->step = step_;
+  if (step_ <= notes_->starts_max) notes_->starts[step_ - 1] = random_;
 }
 
 void Simulation::step() {
@@ -73,6 +83,11 @@ void Simulation::step() {
 }
 
 void Simulation::something_breaks() {
+  if (scenario_.is_rough()) {
+    const uint64_t choice = random_.below(100);
+    if (choice < 15) return any_worker().hang(random_.below(20'000));
+    if (choice < 25) return random_.chance(500) ? start_draining() : restart();
+  }
   const uint64_t choice = random_.below(100);
   const auto& connections = link_.connections();
   if (choice < 35) {
@@ -89,6 +104,27 @@ void Simulation::something_breaks() {
   }
 }
 
+void Simulation::start_draining() {
+  if (draining_) return;
+  journal_.note("the broker drains");
+  draining_ = true;
+  model_->drain();
+  core_->drain(world_.now);
+}
+
+// A new broker in its place: it knows nobody.
+void Simulation::restart() {
+  journal_.note("the broker is started again: everything was settled", core_->drained());
+  delivered_before_ += model_->delivered();
+  dead_before_ += model_->dead();
+  for (const auto& worker : workers_) worker->lose_connection(0);
+  link_.drop_everything();
+  core_.reset();
+  model_ = std::make_unique<Model>(scenario_, messages_, journal_);
+  core_ = std::make_unique<Core>(scenario_.settings(), *this);
+  draining_ = false;
+}
+
 bool Simulation::feed_core(uint64_t frames) {
   bool fed = false;
   FrameToBroker frame;
@@ -98,7 +134,7 @@ bool Simulation::feed_core(uint64_t frames) {
     for (size_t offset = 0; offset < count; ++offset) {
       const ConnectionId from = link_.connections()[(start + offset) % count];
       if (!link_.take_for_broker(from, frame, world_.now.monotonic_ms)) continue;
-      model_->worker_frame(from, frame.header, frame.body, world_.now);
+      model_->worker_frame(from, frame.header, frame.body, frame.parts, world_.now);
       core_->frame(from, {}, frame.header, frame.body, frame.parts, world_.now);
       model_->worker_frame_done(world_.now);
       fed = true;
@@ -117,6 +153,7 @@ bool Simulation::feed_workers(uint64_t frames) {
     for (size_t offset = 0; offset < count; ++offset) {
       const ConnectionId to = link_.connections()[(start + offset) % count];
       if (!link_.take_for_worker(to, frame, world_.now.monotonic_ms)) continue;
+      if (link_.body_has_changed(frame)) journal_.fail(numbered("a delivery changed on its way to connection ", to));
       workers_[link_.worker_of(to)]->receive(to, frame.header, frame.body.bytes());
       fed = true;
       break;
@@ -167,11 +204,12 @@ void Simulation::check() {
 // All is well from here on; what there is must be worked off.
 void Simulation::heal() {
   journal_.note("everything heals");
+  if (draining_) restart();
   world_.healing = true;
   link_.heal();
   const uint64_t deadline_ms = world_.now.monotonic_ms + 600'000;
   while (!journal_.failed()) {
-    journal_.at(++step_, world_.now.monotonic_ms);
+    begin_step(step_ + 1);
     bool moved = false;
     while (feed_core(16)) moved = true;
     end_turn();

@@ -19,6 +19,7 @@
 #include "broker/core/core.hpp"
 #include "tests/simulation/journal.hpp"
 #include "tests/simulation/model.hpp"
+#include "tests/simulation/plan.hpp"
 #include "tests/simulation/random.hpp"
 #include "tests/simulation/scenario.hpp"
 #include "tests/simulation/simulated_link.hpp"
@@ -26,20 +27,21 @@
 
 namespace signalbox::simulation {
 
-// A lie between the core and the model, told once a run, that the model must find.
-enum class PlantedLie : uint8_t {
-  none,
-  delivery_lost,     // a DELIVER that the core believes sent
-  confirmed_early,   // CONFIRM of one message more
-  messages_swapped,  // the two first messages of a batch
-  refusal_lost,      // a REFUSE that the core believes sent
-  redelivery_hidden  // `redelivered` is false for a repeated one
+// What a run writes down for who may outlive it.
+struct RunNotes {
+  uint64_t seed = 0;         // of the run
+  uint64_t step = 0;         // the last one begun
+  Random* starts = nullptr;  // where chance stood when each step began, as far as there is room
+  uint64_t starts_max = 0;
+  uint64_t delivered = 0;  // by all runs that noted here and have ended
+  uint64_t dead = 0;
 };
 
 class Simulation final : public Output {
  public:
-  Simulation(uint64_t seed, uint64_t steps, PlantedLie lie = PlantedLie::none,
-             Installation installation = Installation::one_dispatcher);
+  explicit Simulation(Plan plan);
+  Simulation(uint64_t seed, uint64_t steps, Installation installation = Installation::one_dispatcher)
+      : Simulation(Plan{seed, steps, installation, PlantedLie::none, {}}) {}
   ~Simulation() override;
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
@@ -47,19 +49,28 @@ class Simulation final : public Output {
   // True: every promise was kept.
   [[nodiscard]] bool run();
   void trace_from(uint64_t step) { journal_.trace_from(step); }
+  // REQUIRES: `notes` outlives the run.
+  void note_in(RunNotes& notes) {
+    notes_ = &notes;
+    notes.seed = plan_.seed;
+  }
   std::string report() const { return journal_.report(); }
   const std::string& fault() const { return journal_.fault(); }
   bool lied() const { return lied_; }
 
-  const Model& model() const { return *model_; }
+  uint64_t delivered() const { return delivered_before_ + model_->delivered(); }
+  uint64_t dead() const { return dead_before_ + model_->dead(); }
   const Core& core() const { return *core_; }
 
  private:
   Result send(ConnectionId to, Bytes header, Run body) override;
   Result lie_about(ConnectionId to, Bytes header, Run& body);
 
+  void begin_step(uint64_t number);
   void step();
   void something_breaks();
+  void start_draining();
+  void restart();
   bool feed_core(uint64_t frames);
   bool feed_workers(uint64_t frames);
   void end_turn();
@@ -70,9 +81,9 @@ class Simulation final : public Output {
   void finish();
   SimulatedWorker& any_worker() { return *workers_[random_.below(workers_.size())]; }
 
+  const Plan plan_;
   Random random_;
   Journal journal_;
-  const uint64_t steps_;
   PlantedLie lie_;  // not told yet
   uint64_t lie_step_;
   bool lied_ = false;
@@ -84,6 +95,10 @@ class Simulation final : public Output {
   World world_;
   std::vector<std::unique_ptr<SimulatedWorker>> workers_;
   uint64_t step_ = 0;
+  bool draining_ = false;
+  RunNotes* notes_ = nullptr;
+  uint64_t delivered_before_ = 0;  // the broker was started again
+  uint64_t dead_before_ = 0;
 };
 
 // The journal of a run that is going on is printed if the process aborts, as it does when an assertion of the core

@@ -15,6 +15,7 @@ from ._async_worker import AsyncWorker
 from ._base import DEFAULT_ENDPOINT
 from ._delivery import Delivery
 from ._errors import Reject, WorkerError
+from ._keys import read_key_file
 from ._session import Limits, Refusal, State
 from ._worker import Worker
 from .message import Message, format_time, parse_time
@@ -23,4 +24,4 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AsyncWorker", "DEFAULT_ENDPOINT", "Delivery", "Limits", "Message", "Refusal", "Reject", "State", "Worker",
-    "WorkerError", "format_time", "parse_time"]
+    "WorkerError", "format_time", "parse_time", "read_key_file"]

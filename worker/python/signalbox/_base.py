@@ -33,21 +33,25 @@ class WorkerBase:
     `session` is 16 secret bytes that let a worker resume; left out, each worker has new ones. (Who gives those of an
     earlier process, whose unconfirmed messages this one does not have, has the broker take new messages for old ones.)
     `backoff` is how long it waits before it comes back after an error: at first, and at most. `close_timeout` is how
-    long the end of a `with` block waits for confirmations. `context` is for inproc endpoints.
+    long the end of a `with` block waits for confirmations. `context` is for inproc endpoints. Where the broker wants
+    keys, `secret_key` is the worker's own and `server_key` the broker's public one, 40 characters each as `signalbox
+    keygen` writes them (`read_key_file` reads its files).
 
-    Raises ValueError for a name, role, session or endpoint that is none. A broker that is not there yet is no error.
+    Raises ValueError for a name, role, session, endpoint or key that is none. A broker that is not there yet is no
+    error.
     """
 
     def __init__(self, role: str, name: str, endpoint: str = DEFAULT_ENDPOINT, *, prefetch: int = 1000,
                  client: str = CLIENT, instance: str = "", session: Optional[bytes] = None,
                  backoff: Tuple[float, float] = (1.0, 30.0), heartbeat: float = 5.0, close_timeout: float = 10.0,
-                 context: Optional[zmq.Context[Any]] = None) -> None:
+                 context: Optional[zmq.Context[Any]] = None, secret_key: Optional[str] = None,
+                 server_key: Optional[str] = None) -> None:
         given = {} if session is None else {"session": session}
         options = Options(role=role, name=name, prefetch=prefetch, client=client, instance=instance,
                           backoff_min=backoff[0], backoff_max=backoff[1], heartbeat=heartbeat, **given)
         self.close_timeout = close_timeout
         self._session = Session(options, time.monotonic())
-        self._link = Link(endpoint, context)
+        self._link = Link(endpoint, context, secret_key, server_key)
         self._on_confirmed: Optional[Callable[[int], Any]] = None
         self._on_refused: Optional[Callable[[Refusal], Any]] = None
         self._flushed_at = time.monotonic()
@@ -164,6 +168,10 @@ class WorkerBase:
         if count == 0 and self._link.connection_lost():
             count = 1
             self._session.connection_lost(time.monotonic())
+        if self._link.handshake_fault is not None:
+            (fault, for_good), self._link.handshake_fault = self._link.handshake_fault, None
+            self._session.handshake_failed(fault, for_good, time.monotonic())
+            count += 1
         return count
 
     def _keep_link(self) -> None:

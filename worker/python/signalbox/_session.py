@@ -42,6 +42,7 @@ class Limits:
     send_window: int = 16384
     send_window_bytes: int = 16 << 20
     max_prefetch: int = 65536
+    ack_timeout_ms: int = 0  # 0: this endpoint has none
     durable: bool = False
     features: Tuple[str, ...] = ()
     broker: str = ""
@@ -251,6 +252,15 @@ class Session:
             self._come_back_later("the connection was lost", now)
         else:
             self._register_again("the connection was lost")
+
+    def handshake_failed(self, fault: str, for_good: bool, now: float) -> None:
+        """Not the end: the key may be listed by the next time. `for_good`: libzmq does not try again by itself."""
+        if self.state is not State.CONNECTING:
+            return
+        if for_good:
+            self._come_back_later(fault, now)
+        else:
+            self.fault = fault
 
     def cannot_connect(self, fault: str, now: float) -> None:
         """There was no fresh socket to be had."""

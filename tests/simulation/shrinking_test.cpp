@@ -1,0 +1,69 @@
+// Failing runs are made short, and a short run is a file that replays.
+#include "tests/simulation/shrinking.hpp"
+
+#include <gtest/gtest.h>
+
+#include "broker/core/planted_fault.hpp"
+#include "tests/simulation/simulation.hpp"
+
+namespace signalbox::simulation {
+namespace {
+
+constexpr uint64_t steps = 2000;
+
+class ShrinkingTest : public testing::TestWithParam<PlantedFault> {
+ protected:
+  void TearDown() override { planted_fault = PlantedFault::none; }
+
+  // A run that fails late, so that there is something to leave out.
+  static Plan late_failure() {
+    for (uint64_t seed = 1; seed < 1000; ++seed) {
+      const Plan plan{seed, steps, Installation::one_dispatcher, PlantedLie::none, {}};
+      const RunResult result = run_apart(plan);
+      if (result.failed && result.step > steps / 4) return plan;
+    }
+    ADD_FAILURE() << "no run fails late";
+    return {};
+  }
+};
+
+TEST_P(ShrinkingTest, AFailingRunIsMadeShort) {
+  planted_fault = GetParam();
+  const Plan plan = late_failure();
+  const RunResult whole = run_apart(plan);
+  const Shortened shortened = shorten(plan);
+  ASSERT_TRUE(shortened.plan.kept.has_value());
+  EXPECT_LT(shortened.plan.kept->size(), 40U) << shortened.result.report;
+  EXPECT_EQ(shortened.result.kind, whole.kind);
+  RecordProperty("steps_left", static_cast<int>(shortened.plan.kept->size()));
+  RecordProperty("runs", static_cast<int>(shortened.runs));
+
+  // From its file it fails in the same way, and without the fault it does not.
+  std::string fault;
+  const std::optional<Plan> read = read_plan(to_text(shortened.plan, "a comment\nof two lines"), fault);
+  ASSERT_TRUE(read.has_value()) << fault;
+  EXPECT_EQ(run_apart(*read).report, shortened.result.report);
+  planted_fault = PlantedFault::none;
+  const RunResult sound = run_apart(*read);
+  EXPECT_FALSE(sound.failed) << sound.report;
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, ShrinkingTest,
+                         testing::Values(PlantedFault::requeued_at_the_tail, PlantedFault::delivery_lost_on_loss));
+
+TEST(Shrinking, ARunThatIsSoundStaysAsItIs) {
+  const Shortened shortened = shorten(Plan{1, 200, Installation::one_dispatcher, PlantedLie::none, {}});
+  EXPECT_FALSE(shortened.result.failed);
+  EXPECT_FALSE(shortened.plan.kept.has_value());
+}
+
+TEST(Shrinking, AFileThatIsNoRunIsNamed) {
+  std::string fault;
+  EXPECT_FALSE(read_plan("seed 1\nstep 2 3\n", fault).has_value());
+  EXPECT_EQ(fault, "line 2 is no part of a run: step 2 3");
+  EXPECT_FALSE(read_plan("steps 5\n", fault).has_value());
+  EXPECT_EQ(fault, "no seed is given");
+}
+
+}  // namespace
+}  // namespace signalbox::simulation
