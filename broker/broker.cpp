@@ -79,6 +79,7 @@ size_t Broker::do_work(Time now) {
   const Turn turn(in_turn_);
 
   local_peers_.set_time(now);
+  message_log_.turn(now.monotonic_ms, core_.settings().max_log_lines_a_second);
   size_t frames = 0;
   size_t bytes = 0;
   while (frames < turn_frames_max && bytes < turn_bytes_max) {
@@ -147,6 +148,7 @@ Ending Broker::close(bool at_once) {
   SIGNALBOX_ASSERT(!in_turn_ && !ended_, "the broker ends once, and not from within its own turn");
   ended_ = true;
   Ending ending{.at_once = at_once, .left = left_behind()};
+  if (log_ != nullptr) fault_report_.finish(core_.counters(), link_.counters(), *log_);
   local_peers_.end();
   posted_.close();
   link_.close(at_once ? 0 : linger_ms);

@@ -35,12 +35,14 @@ constexpr NumberKey<Settings> broker_numbers[] = {
     {"send_window_bytes", &Settings::send_window_bytes, 1, 64 * gibibyte},
     {"max_prefetch", &Settings::max_prefetch, 1, (limits::header_bytes_max - 64) / 9},
     {"max_registrations", &Settings::max_registrations, 1, 1'000'000},
+    {"max_registrations_a_second", &Settings::max_registrations_a_second, 1, 1'000'000},
     {"max_sessions", &Settings::max_sessions, 1, 10'000'000},
     {"max_unsettled_bytes", &Settings::max_unsettled_bytes, 1, 64 * gibibyte},
     {"routing_memory_bytes", &Settings::routing_memory_bytes, 64 * limits::kibibyte, 256 * gibibyte},
     {"session_ttl", &Settings::session_ttl_s, 0, 30 * 24 * 60 * 60},
     {"drain_ms", &Settings::drain_ms, 0, day_ms},
     {"removed_endpoint_ms", &Settings::removed_endpoint_ms, 0, day_ms},
+    {"max_log_lines_a_second", &Settings::max_log_lines_a_second, 1, 1'000'000},
 };
 
 constexpr NumberKey<EndpointSettings> endpoint_numbers[] = {

@@ -115,6 +115,10 @@ class Listener final : public Routing::Trace, public Routing::Sink, public Trail
     open_.back().piece = nullptr;
     passage().remembered = name(what.source);
   }
+  void ambiguous() override {
+    open_.back().piece = nullptr;
+    passage().is_ambiguous = true;
+  }
   void decided(const Decision& decision) override {
     open_.back().piece = nullptr;
     if (decision.verdict() == Decision::Verdict::discard) passage().discard = decision.reason();

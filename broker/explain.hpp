@@ -82,6 +82,7 @@ struct Explanation {
     std::vector<Change> filled_in;       // by the broker
     std::vector<Piece> middleware;       // on entering
     std::string remembered;              // who sent the message that this one refers to; empty: not remembered
+    bool is_ambiguous = false;           // two senders have used the id that this one refers to
     std::vector<std::string> notes;      // what the router considered, in its own words
     std::optional<std::string> discard;  // on purpose, and why
     std::optional<Refusal> refusal;      // before a target was named

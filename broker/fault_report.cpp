@@ -19,6 +19,10 @@ void report(Log& log, std::string_view event, std::string_view code, uint64_t no
 void FaultReport::look(const Counters& counters, const LinkCounters& link, uint64_t now_ms, Log& log) {
   if (now_ms < next_ms_) return;
   next_ms_ = now_ms + interval_ms;
+  finish(counters, link, log);
+}
+
+void FaultReport::finish(const Counters& counters, const LinkCounters& link, Log& log) {
   for (size_t i = 0; i < std::size(counters.errors); ++i)
     report(log, "errors", to_string(static_cast<ErrorCode>(i)), counters.errors[i], counters_.errors[i]);
   for (size_t i = 0; i < std::size(counters.refusals); ++i)
@@ -29,6 +33,7 @@ void FaultReport::look(const Counters& counters, const LinkCounters& link, uint6
   report(log, "ambiguous_ids", "", counters.ambiguous_ids, counters_.ambiguous_ids);
   report(log, "memory_evicted", "", counters.memory_evicted, counters_.memory_evicted);
   report(log, "state_evicted", "", counters.state_evicted, counters_.state_evicted);
+  report(log, "sessions_evicted", "", counters.sessions_evicted, counters_.sessions_evicted);
   report(log, "foreign_frames", "", link.foreign_frames, link_.foreign_frames);
   report(log, "surplus_parts", "", link.surplus_parts, link_.surplus_parts);
   report(log, "refused_keys", "", link.refused_keys, link_.refused_keys);

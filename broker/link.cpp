@@ -47,6 +47,10 @@ constexpr int heartbeat_interval_ms = 5000;
 constexpr int heartbeat_timeout_ms = 15'000;
 constexpr int heartbeat_ttl_ms = 15'000;  // libzmq 4.3.4 wraps at 65536
 constexpr int handshake_ms = 5000;        // a connection that says nothing goes after this long
+// Each connection has timers for its heartbeats, and libzmq 4.3.4 looks for the one to cancel through all those of its
+// I/O thread: with so many threads each of them walks past a quarter, for a quarter of the connections. With one,
+// 10,000 peers that answer their heartbeats keep it from doing anything else.
+constexpr int io_threads = 4;
 constexpr int backlog_connections = 4096;
 constexpr int keepalive_idle_s = 60;
 constexpr int keepalive_interval_s = 10;
@@ -197,7 +201,10 @@ void Link::State::open(void* context, const LinkSettings& settings) {
   fill_random(&seed, sizeof seed);
   srand(seed);
 
-  if (context == nullptr) context = own_context = zmq_ctx_new();
+  if (context == nullptr) {
+    context = own_context = zmq_ctx_new();
+    if (context != nullptr) zmq_ctx_set(context, ZMQ_IO_THREADS, io_threads);
+  }
   lends = own_context != nullptr;
   if (context != nullptr) socket = zmq::socket_ref(zmq::from_handle, zmq_socket(context, ZMQ_ROUTER));
   if (socket.handle() == nullptr) throw LinkError(std::string("no ZeroMQ socket: ") + zmq_strerror(zmq_errno()));

@@ -24,9 +24,22 @@ Log::Level level_of(MessageLog::Level level) {
 
 void BrokerMessageLog::message(Level level, const std::vector<Item>& items) {
   if (log_ == nullptr) return;
+  if (!rate_.take(now_ms_, lines_a_second_, lines_a_second_)) {
+    ++left_out_;
+    return;
+  }
   fields_.clear();
   for (const Item& item : items) fields_.emplace_back(item.key, std::string_view(item.value));
   log_->write(level_of(level), "message", fields_.data(), fields_.size());
+}
+
+void BrokerMessageLog::turn(uint64_t now_ms, uint64_t lines_a_second) {
+  now_ms_ = now_ms;
+  lines_a_second_ = lines_a_second;
+  if (left_out_ == reported_ || now_ms < next_report_ms_) return;
+  next_report_ms_ = now_ms + report_interval_ms;
+  log_->warn("messages_not_logged", {{"count", left_out_ - reported_}, {"total", left_out_}});
+  reported_ = left_out_;
 }
 
 }  // namespace signalbox

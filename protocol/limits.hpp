@@ -34,12 +34,14 @@ inline constexpr uint64_t default_prefetch = 1000;
 
 // Defaults of the broker's own bounds and timings.
 inline constexpr uint64_t max_registrations = 20'000;
+inline constexpr uint64_t max_registrations_a_second = 2000;  // of a key; without keys, of all together
 inline constexpr uint64_t max_sessions = 40'000;
 inline constexpr uint64_t routing_memory_bytes = 256 * mebibyte;
 inline constexpr uint64_t max_unsettled_bytes = 16 * mebibyte;
 inline constexpr uint64_t session_ttl_s = 300;
 inline constexpr uint64_t drain_ms = 30'000;
 inline constexpr uint64_t removed_endpoint_ms = 60'000;
+inline constexpr uint64_t max_log_lines_a_second = 1000;  // about messages; faults have one line a code and second
 inline constexpr uint64_t expire_routing_memory_s = 604'800;
 
 // Defaults of an endpoint.

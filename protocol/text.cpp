@@ -54,6 +54,16 @@ bool is_control(Bytes character) {
   return character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
 }
 
+// U+2028 and U+2029, which end a line, and what sets the direction of the text behind it: U+200E, U+200F, U+202A to
+// U+202E, U+2066 to U+2069, U+061C. REQUIRES: a whole character.
+bool is_layout(Bytes character) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(character[i]); };
+  if (character.size() == 2) return byte(0) == 0xd8 && byte(1) == 0x9c;
+  if (character.size() != 3 || byte(0) != 0xe2) return false;
+  if (byte(1) == 0x80) return byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xa8 && byte(2) <= 0xae);
+  return byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+}
+
 }  // namespace
 
 // By words of 8, the last of which may overlap the one before it.
@@ -102,7 +112,7 @@ std::string printable(Bytes text) {
     taken += bytes;
     if (taken > limits::peer_text_bytes_max) break;
     const Bytes character = text.substr(0, bytes);
-    if (whole != 0 && !is_control(character)) {
+    if (whole != 0 && !is_control(character) && !is_layout(character)) {
       out += character;
     } else {
       for (const char byte : character) {

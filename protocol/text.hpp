@@ -17,8 +17,9 @@ namespace signalbox {
 // 1 to limits::name_bytes_max bytes of UTF-8 without control characters (C0, DEL, C1) and '/'.
 [[nodiscard]] bool is_name(Bytes text);
 
-// At most limits::peer_text_bytes_max bytes of it, cut between characters; control characters, and bytes that are no
-// UTF-8, as \xNN, so that no peer writes a second log line or moves a cursor.
+// At most limits::peer_text_bytes_max bytes of it, cut between characters. Control characters, Unicode's own line
+// breaks and marks of direction, and bytes that are no UTF-8 become \xNN, so that no peer writes a second log line,
+// moves a cursor or turns what stands behind its text around.
 [[nodiscard]] std::string printable(Bytes text);
 
 }  // namespace signalbox

@@ -37,6 +37,12 @@ inline bool follow_reply(const Incoming& incoming, Decision& decision) {
   return true;
 }
 
+// The message goes out by its transport_name, which names the target itself or what lies behind it.
+inline void note_transport(Trail& trail, bool is_its_own_name) {
+  trail.note(is_its_own_name ? "transport_name is a transport of this dispatcher"
+                             : "transport_name is a transport of a dispatcher further down, to which this joint leads");
+}
+
 // The row that `check` shows for follow_event; returns the condition under which the router's own rule for events
 // holds.
 inline std::string_view add_followed_event(const RouterSetup& setup, std::vector<Route>& routes) {

@@ -158,12 +158,14 @@ class GroupTemplate::Parser {
                        std::string("\\g<").append(name).append(">"));
     }
     const auto named = pattern_.group_named(name);
+    if (!pattern_.is_compiled()) return;
     if (!named) return fail("its pattern has no group named " + in_quotes(name));
     add_group(*named, name);
   }
 
   void add_group(size_t number, const std::string& as_written) {
     const size_t groups = pattern_.groups();
+    if (!pattern_.is_compiled()) return;
     if (number > groups) {
       return fail(as_written + " is no group of its pattern, which has " +
                   (groups == 0 ? "none" : std::to_string(groups)));

@@ -25,6 +25,7 @@ class CapturingPattern {
 
   // Empty: it compiles; else RE2's words for what is wrong with it. Until it has compiled nothing matches.
   [[nodiscard]] std::string compile(std::string_view expression);
+  bool is_compiled() const { return state_ != nullptr; }
   // From the start of `text`, not necessarily to its end. The groups hold until the next call, and while `text` does.
   [[nodiscard]] bool match(std::string_view text);
 
@@ -40,7 +41,8 @@ class CapturingPattern {
 
 class GroupTemplate {
  public:
-  // Empty: it is a template for what `pattern`, which has compiled, matches; else what is wrong with it.
+  // Empty: it is a template for what `pattern` matches; else what is wrong with it. Where the pattern itself has not
+  // compiled, its groups are not known, and are not looked at.
   [[nodiscard]] std::string parse(std::string_view text, const CapturingPattern& pattern);
 
   void append_expanded(std::string& out, const CapturingPattern& matched) const;

@@ -43,8 +43,11 @@ void OutboundByName::decide(const Incoming& incoming, Decision& decision) const 
   if (follow_reply(incoming, decision)) return;
   if (const std::optional<EndpointId> target = transport_for(incoming)) {
     if (Trail* trail = decision.trail()) {
-      trail->note(incoming.transport == target ? "transport_name is a transport of this dispatcher"
-                                               : "transport_mappings." + in_quotes(incoming.transport_name));
+      if (incoming.transport != target) {
+        trail->note("transport_mappings." + in_quotes(incoming.transport_name));
+      } else {
+        note_transport(*trail, names_[*target] == incoming.transport_name);
+      }
     }
     decision.deliver(*target);
   } else if (incoming.transport_name.empty()) {

@@ -22,15 +22,15 @@ class TaggingMiddleware final : public MiddlewareBothWays {
  public:
   explicit TaggingMiddleware(MiddlewareSetup& setup) {
     if (const Setting* incoming = require_option(setup, "incoming", Setting::Type::table, "a table")) {
-      const bool compiled = read_pattern(setup, *incoming, "addr_pattern", address_);
-      read_template(setup, *incoming, "tagpool_template", compiled ? &address_ : nullptr, pool_);
-      read_template(setup, *incoming, "tagname_template", compiled ? &address_ : nullptr, name_);
+      read_pattern(setup, *incoming, "addr_pattern", address_);
+      read_template(setup, *incoming, "tagpool_template", address_, pool_);
+      read_template(setup, *incoming, "tagname_template", address_, name_);
       report_unknown_entries(setup, *incoming, {"addr_pattern", "tagpool_template", "tagname_template"});
     }
     if (const Setting* outgoing = require_option(setup, "outgoing", Setting::Type::table, "a table")) {
-      const bool compiled = read_pattern(setup, *outgoing, "tagname_pattern", tag_name_);
+      read_pattern(setup, *outgoing, "tagname_pattern", tag_name_);
       const Setting* additions = require_entry(setup, *outgoing, "msg_template", Setting::Type::table, "a table");
-      if (additions != nullptr && compiled) additions_.read(setup, *additions, tag_name_);
+      if (additions != nullptr) additions_.read(setup, *additions, tag_name_);
       report_unknown_entries(setup, *outgoing, {"tagname_pattern", "msg_template"});
     }
   }
@@ -58,23 +58,21 @@ class TaggingMiddleware final : public MiddlewareBothWays {
   }
 
  private:
-  static bool read_pattern(SettingReader& reader, const Setting& table, std::string_view key,
+  static void read_pattern(SettingReader& reader, const Setting& table, std::string_view key,
                            CapturingPattern& pattern) {
     const Setting* setting = require_entry(reader, table, key, Setting::Type::text, "a regular expression, a string");
-    if (setting == nullptr) return false;
+    if (setting == nullptr) return;
     const std::string error = pattern.compile(setting->text);
-    if (error.empty()) return true;
+    if (error.empty()) return;
     reader.fault(setting->position,
                  "the regular expression " + in_quotes(setting->text) + " does not compile: " + error);
-    return false;
   }
 
-  // `pattern`: null where it has not compiled, which has been said.
   static void read_template(SettingReader& reader, const Setting& table, std::string_view key,
-                            const CapturingPattern* pattern, GroupTemplate& made) {
+                            const CapturingPattern& pattern, GroupTemplate& made) {
     const Setting* setting = require_entry(reader, table, key, Setting::Type::text, "a template, a string");
-    if (setting == nullptr || pattern == nullptr) return;
-    const std::string fault = made.parse(setting->text, *pattern);
+    if (setting == nullptr) return;
+    const std::string fault = made.parse(setting->text, pattern);
     if (!fault.empty())
       reader.fault(setting->position, "the template " + in_quotes(setting->text) + " is wrong: " + fault);
   }

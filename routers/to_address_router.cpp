@@ -7,6 +7,7 @@
 //
 // Thread: one. Owns: its patterns, constant once made, and its memory of outbound messages.
 // Tested by the cases in cases/to_address.toml, and a naive twin.
+#include <algorithm>
 #include <string>
 #include <unordered_set>
 
@@ -47,6 +48,11 @@ class ToAddressRouter final : public Router {
  public:
   explicit ToAddressRouter(RouterSetup& setup)
       : memory_(setup, std::string(setup.dispatcher_name()) + ":to_address", read_timeout_ms(setup)) {
+    for (const std::string& name : setup.transports()) {
+      const EndpointId transport = *setup.transport(name);
+      names_.resize(std::max<size_t>(names_.size(), transport + size_t{1}));
+      names_[transport] = name;
+    }
     const Setting* mappings = setup.require("to_address_mappings");
     if (mappings != nullptr && mappings->type == Setting::Type::array) {
       for (const Setting& entry : mappings->items) read_mapping(setup, entry);
@@ -74,7 +80,9 @@ class ToAddressRouter final : public Router {
   void outbound(const Incoming& incoming, Decision& decision) override {
     if (follow_reply(incoming, decision)) return;
     if (incoming.transport) {
-      if (Trail* trail = decision.trail()) trail->note("transport_name is a transport of this dispatcher");
+      if (Trail* trail = decision.trail()) {
+        note_transport(*trail, names_[*incoming.transport] == incoming.transport_name);
+      }
       decision.deliver(*incoming.transport);
     } else if (incoming.transport_name.empty()) {
       decision.refuse(RefusalCode::unknown_endpoint,
@@ -153,6 +161,7 @@ class ToAddressRouter final : public Router {
   std::vector<EndpointId> applications_;  // by pattern
   std::vector<std::string> expressions_;  // the same, as written
   std::optional<EndpointId> default_;
+  std::vector<std::string> names_;  // of the transports, by endpoint
   OutboundMemory memory_;
   std::vector<Route> routes_;
 };

@@ -102,6 +102,18 @@ void print_router_budgets(const Collector& collector) {
   }
 }
 
+// No text makes an expression slow: 64 KiB take 16 times what 4 KiB take, and the noise of that.
+void print_hostile_budget(const Collector& collector) {
+  double worst = 0;
+  for (const auto& [name, figure] : collector.figures()) {
+    if (!name.starts_with("hostile_") || !name.ends_with("/4096")) continue;
+    const double long_text = collector.nanoseconds(name.substr(0, name.size() - 4) + "65536");
+    if (long_text > 0) worst = std::max(worst, long_text / figure.nanoseconds / 16);
+  }
+  if (worst > 0)
+    print_budget("hostile expressions: time for each byte, 64 KiB of 4 KiB", worst, "at most 2", worst <= 2);
+}
+
 // A budget whose parts were not measured is left out.
 void print_budgets(const Collector& collector) {
   std::printf("\nbudgets\n");
@@ -132,6 +144,7 @@ void print_budgets(const Collector& collector) {
     if (few > 0 && many > 0) print_budget(what, many / few, "at most 1.3", many / few <= 1.3);
   }
   print_router_budgets(collector);
+  print_hostile_budget(collector);
 }
 
 bool given(const std::vector<std::string>& arguments, std::string_view flag) {

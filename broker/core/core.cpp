@@ -373,6 +373,9 @@ void Core::State::check_invariants() const {
   SIGNALBOX_ASSERT(copies == taken, "copies = the sum over targets");
   SIGNALBOX_ASSERT(died == dead_letters_taken, "each dead message is a dead letter");
   SIGNALBOX_ASSERT(instances == live_registrations, "each registration serves one endpoint");
+  uint64_t with_a_key = 0;
+  for (const auto& [key, use] : key_uses) with_a_key += use.registrations;
+  SIGNALBOX_ASSERT(with_a_key <= live_registrations, "a key's registrations are among them");
   for (const auto& [pointer, session] : sessions) {
     SIGNALBOX_ASSERT(session->confirmed <= session->settled() && session->settled() <= session->last_received,
                      "confirmed <= settled <= received");

@@ -30,6 +30,10 @@ struct Counters {
   uint64_t errors[12] = {};    // by ErrorCode
   uint64_t refusals[7] = {};   // by RefusalCode
   uint64_t registrations = 0;  // ever made
+  // HELLOs answered with ERROR too_many, by the limit that they met.
+  uint64_t too_many_at_once = 0;   // max_registrations, max_sessions
+  uint64_t too_many_of_key = 0;    // a peer's own max_registrations
+  uint64_t too_many_a_second = 0;  // max_registrations_a_second
   uint64_t resumed = 0;
   uint64_t sessions_evicted = 0;  // lost ones that had to make room before session_ttl
   uint64_t connections_lost = 0;

@@ -21,7 +21,9 @@ enum class PlantedFault : uint8_t {
   window_not_enforced,          // a sender may have as much unconfirmed as it likes
   double_delivery_on_takeover,  // what a taken-over registration had unsettled is queued once more
   run_freed_early,              // a queue lets a block go once all of it has been handed out, settled or not
-  delivery_lost_on_loss         // of a lost connection, the last delivery under way is taken for settled
+  delivery_lost_on_loss,        // of a lost connection, the last delivery under way is taken for settled
+  late_ack_forgotten,           // an ACK settles nothing of what was taken from its worker
+  old_times_after_reload        // what waits or is under way keeps the time of the configuration before
 };
 
 // The one in force. Written by tests only.

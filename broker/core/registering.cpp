@@ -42,6 +42,10 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
       return refuse_hello(ErrorCode::not_permitted, "this session belongs to another name or key");
     }
   }
+  if (!takes_another_a_second(peer_key)) {
+    ++counters.too_many_a_second;
+    return refuse_hello(ErrorCode::too_many, "max_registrations_a_second is reached; come back later");
+  }
   if (session != nullptr && session->leaving) {  // it said BYE: there is nothing to come back to
     end_registration(*session, Ending::left);
     session = nullptr;
@@ -65,18 +69,8 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
     fail(*session->connection, ErrorCode::taken_over, "this session goes on at another connection");
   }
   const bool resumes = session != nullptr;
-  if (live_registrations >= settings.max_registrations) {
-    return refuse_hello(ErrorCode::too_many, "max_registrations are registered; come back later");
-  }
-  if (session == nullptr && sessions.size() >= settings.max_sessions && !lost.empty()) {
-    // A flood of sessions must not keep everybody else out until they expire; the one that has been lost for longest
-    // goes.
-    ++counters.sessions_evicted;
-    forget(*lost.front());
-  }
-  if (session == nullptr && sessions.size() >= settings.max_sessions) {
-    return refuse_hello(ErrorCode::too_many, "max_sessions are kept; come back later");
-  }
+  const std::string_view over = too_many(peer_key, session == nullptr);
+  if (!over.empty()) return refuse_hello(ErrorCode::too_many, over);
   probe_instances(endpoints[endpoint]);
 
   Connection& connection = connection_for(from);
@@ -99,6 +93,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   std::list<Session*>& instances = endpoints[endpoint].instances;
   session->instance_place = instances.insert(instances.begin(), session);
   ++live_registrations;
+  note_registered(peer_key);
   ++counters.registrations;
   if (resumes) resume(*session, hello.confirmed);
   welcome(connection, *session);
@@ -112,7 +107,16 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
 void Core::State::set_peers(std::vector<PeerSettings> peers) {
   settings.peers = std::move(peers);
   peers_by_key.clear();
-  for (size_t i = 0; i < settings.peers.size(); ++i) peers_by_key.emplace(settings.peers[i].key, i);
+  const TextMap<KeyUse> before = std::exchange(key_uses, {});
+  for (size_t i = 0; i < settings.peers.size(); ++i) {
+    const std::string& key = settings.peers[i].key;
+    peers_by_key.emplace(key, i);
+    const auto known = before.find(key);
+    key_uses.emplace(key, KeyUse{0, known != before.end() ? known->second.rate : RateLimit()});
+  }
+  for (const auto& [pointer, session] : sessions) {
+    if (session->connection != nullptr) note_registered(session->peer_key);
+  }
 }
 
 // A frame without a key is one that the link could not vouch for: where keys are required it has no rights.
@@ -123,6 +127,62 @@ bool Core::State::may_be(std::string_view peer_key, const EndpointSettings& endp
   return std::ranges::any_of(settings.peers[found->second].may_be, [&](const PeerRight& right) {
     return right.role == endpoint.role && right.name == endpoint.name;
   });
+}
+
+// --- limits
+// -----------------------------------------------------------------------------------------------------------
+
+// Of one key, or of all that have none. Whoever shows no key cannot be told from another, so they share one limit; the
+// host itself has none.
+uint64_t Core::State::registrations_max(std::string_view peer_key) const {
+  const auto found = peers_by_key.find(peer_key);
+  const uint64_t of_key = found != peers_by_key.end() ? settings.peers[found->second].max_registrations : 0;
+  return of_key != 0 ? of_key : settings.max_registrations;
+}
+
+// The bucket holds as many as may be registered at once, so that all of them may come back together, and at least what
+// a second brings.
+bool Core::State::takes_another_a_second(std::string_view peer_key) {
+  if (peer_key == own_process_key) return true;
+  const auto used = key_uses.find(peer_key);
+  RateLimit& rate = used != key_uses.end() ? used->second.rate : registration_rate;
+  const uint64_t a_second = settings.max_registrations_a_second;
+  return rate.take(now.monotonic_ms, a_second, std::max(a_second, registrations_max(peer_key)));
+}
+
+// Which limit one more registration would break, in words; none: it may be made.
+std::string_view Core::State::too_many(std::string_view peer_key, bool is_new_session) {
+  if (live_registrations >= settings.max_registrations) {
+    ++counters.too_many_at_once;
+    return "max_registrations are registered; come back later";
+  }
+  if (const auto used = key_uses.find(peer_key);
+      used != key_uses.end() && used->second.registrations >= registrations_max(peer_key)) {
+    ++counters.too_many_of_key;
+    return "max_registrations of your key are registered; come back later";
+  }
+  if (!is_new_session || sessions.size() < settings.max_sessions) return {};
+  if (!lost.empty()) {
+    // A flood of sessions must not keep everybody else out until they expire; the one that has been lost for longest
+    // goes.
+    ++counters.sessions_evicted;
+    forget(*lost.front());
+  }
+  if (sessions.size() < settings.max_sessions) return {};
+  ++counters.too_many_at_once;
+  return "max_sessions are kept; come back later";
+}
+
+void Core::State::note_registered(std::string_view peer_key) {
+  const auto used = key_uses.find(peer_key);
+  if (used != key_uses.end()) ++used->second.registrations;
+}
+
+void Core::State::note_ended(std::string_view peer_key) {
+  const auto used = key_uses.find(peer_key);
+  if (used == key_uses.end()) return;
+  SIGNALBOX_ASSERT(used->second.registrations > 0, "a key counts its registrations");
+  --used->second.registrations;
 }
 
 // A session that is lost is left alone: whoever comes back for it says HELLO, and is judged then.
@@ -248,6 +308,7 @@ void Core::State::end_registration(Session& session, Ending ending) {
   endpoint.instances.erase(session.instance_place);
   if (endpoint.reserved == &session) endpoint.reserved = nullptr;
   --live_registrations;
+  note_ended(session.peer_key);
   give_back(session, ending == Ending::lost);
   session.connection->session = nullptr;
   session.connection = nullptr;

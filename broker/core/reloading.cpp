@@ -48,9 +48,10 @@ void Core::State::reload(Settings next) {
   add_endpoints();
   routing.settings_changed();
   for (Endpoint& endpoint : endpoints) {
-    queue_shrank(endpoint.id);  // its limits may have grown
+    queue_shrank(endpoint.id);  // its limits may have grown, or it blocks no more
     mark_dirty(endpoint.id);
   }
+  set_timers_anew();
   set_peers(std::move(settings.peers));
   end_not_permitted();
   flush();
@@ -85,7 +86,8 @@ size_t Core::State::end_removed(Endpoint& endpoint, size_t messages_max) {
     if (session->connection != nullptr) {
       fail(*session->connection, ErrorCode::unknown_endpoint, "the configuration does not list this name any more");
     }
-    if (session->connection == nullptr && is_kept) forget(*session);
+    // One that is not kept went with its registration.
+    if (is_kept && session->connection == nullptr) forget(*session);
   }
 
   size_t ended = 0;

@@ -170,13 +170,21 @@ Routing::Outcome Routing::route_at(Incoming& incoming, bool fill_in, const Keys*
     if (prepared == nullptr) prepare(own, incoming.sender, incoming.message);
     if (keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
     if (incoming.followed && !may_follow(incoming, incoming.followed->source)) incoming.followed.reset();
-    if (trace_ != nullptr && incoming.followed) trace_->followed(*incoming.followed);
+    if (trace_ != nullptr) trace_memory(incoming, keys);
   }
   const Outcome outcome = hand_over(incoming, fill_in, depth);
   if (outcome != Outcome::taken) return outcome;
   if (dispatcher.reply_tracking) remember(incoming, keys, levels_[depth].decision.tag());
   dispatcher.router->taken(incoming);
   return outcome;
+}
+
+void Routing::trace_memory(const Incoming& incoming, const Keys& keys) {
+  if (incoming.followed) {
+    trace_->followed(*incoming.followed);
+  } else if (keys.refers && memory_.is_ambiguous(keys.referred, seconds(now_))) {
+    trace_->ambiguous();
+  }
 }
 
 // What the transport's name is for the router, and which endpoint that is. False: a transport's message carries another

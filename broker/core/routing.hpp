@@ -65,6 +65,7 @@ class Routing {
     // A piece of middleware looks at the message now; its changes follow.
     virtual void runs(std::string_view middleware, std::optional<EndpointId> target) = 0;
     virtual void followed(const Followed& what) = 0;  // the message that it refers to is remembered
+    virtual void ambiguous() = 0;  // two senders have used the id that it refers to, so neither is followed
     virtual void decided(const Decision& decision) = 0;
     virtual void leaves(EndpointId target, Bytes copy) = 0;
     // Nobody takes this copy: it stops at the dispatcher that it has entered or, once the router has named its targets,
@@ -155,6 +156,7 @@ class Routing {
   inline bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
   std::optional<EndpointId> transport_named(uint32_t dispatcher, std::string_view name) const;
   inline bool may_follow(const Incoming& incoming, EndpointId source) const;
+  void trace_memory(const Incoming& incoming, const Keys& keys);
   inline void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
   void change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target);
   Outcome refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text);

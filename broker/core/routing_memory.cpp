@@ -93,6 +93,13 @@ std::optional<Followed> RoutingMemory::find(const Key& key, uint32_t now_s) cons
   return Followed{static_cast<EndpointId>(source_of(what)), static_cast<uint16_t>(what)};
 }
 
+bool RoutingMemory::is_ambiguous(const Key& key, uint32_t now_s) const {
+  const Entry* entry = find_entry(key);
+  if (entry == nullptr) return false;
+  const uint64_t what = entry->what.load(std::memory_order_acquire);
+  return what != 0 && expiry_of(what) > now_s && source_of(what) == ambiguous_source;
+}
+
 RoutingMemory::Entry& RoutingMemory::entry_to_replace(const Key& key, uint32_t now_s) const {
   Entry* oldest = nullptr;
   uint32_t oldest_expiry_s = 0;

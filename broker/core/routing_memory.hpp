@@ -66,6 +66,8 @@ class RoutingMemory {
   }
   // Empty where the id is unknown, expired or ambiguous.
   std::optional<Followed> find(const Key& key, uint32_t now_s) const;
+  // It is known, but two senders have used it: why find() gave nothing, for people.
+  bool is_ambiguous(const Key& key, uint32_t now_s) const;
 
   size_t entries_max() const { return bucket_count_ * entries_per_bucket; }
 

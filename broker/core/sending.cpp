@@ -172,7 +172,9 @@ void Core::State::hold(Session& session, Seq seq, EndpointId target) {
 
 void Core::State::queue_shrank(EndpointId id) {
   Endpoint& endpoint = endpoints[id];
-  if (!endpoint.listed_over || !endpoint.queue.within_limit()) return;
+  if (!endpoint.listed_over) return;
+  // A reload may have ended the blocking: then nobody waits, however full the queue is.
+  if (endpoint.settings.overflow == Overflow::block && !endpoint.queue.within_limit()) return;
   endpoint.listed_over = false;
   endpoint.refusing = false;
   std::erase(over_, id);

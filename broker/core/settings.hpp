@@ -75,6 +75,7 @@ struct PeerSettings {
   std::string name;  // for people
   std::string key;   // the public one's 32 bytes
   std::vector<PeerRight> may_be;
+  uint64_t max_registrations = 0;  // at a time with this key; 0: as many as the broker takes
 };
 
 // The peer key of in-process endpoints and of peers over inproc: they are the host itself, and show no key. No other
@@ -97,12 +98,14 @@ struct Settings {
   uint64_t send_window_bytes = limits::send_window_bytes;
   uint64_t max_prefetch = limits::max_prefetch;
   uint64_t max_registrations = limits::max_registrations;
+  uint64_t max_registrations_a_second = limits::max_registrations_a_second;
   uint64_t max_sessions = limits::max_sessions;
   uint64_t max_unsettled_bytes = limits::max_unsettled_bytes;
   uint64_t routing_memory_bytes = limits::routing_memory_bytes;
   uint64_t session_ttl_s = limits::session_ttl_s;
   uint64_t drain_ms = limits::drain_ms;
   uint64_t removed_endpoint_ms = limits::removed_endpoint_ms;
+  uint64_t max_log_lines_a_second = limits::max_log_lines_a_second;  // of message_log; the host keeps to it
 
   // Keys the hash of the routing memory. Random for each process; fixed only in tests.
   std::array<char, 192> hash_secret{};

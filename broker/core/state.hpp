@@ -20,6 +20,7 @@
 #include "broker/core/assert.hpp"
 #include "broker/core/core.hpp"
 #include "broker/core/queue.hpp"
+#include "broker/core/rate_limit.hpp"
 #include "broker/core/routing.hpp"
 #include "broker/core/routing_memory.hpp"
 #include "broker/core/session.hpp"
@@ -35,6 +36,12 @@ struct HandedOut {
   uint64_t at_ms = 0;
   uint32_t first_ticket = 0;
   uint32_t count = 0;
+};
+
+// What whoever shows a key has taken of what a key may take.
+struct KeyUse {
+  uint64_t registrations = 0;  // live ones
+  RateLimit rate;
 };
 
 // One endpoint: its queue, the workers that serve it, and the senders that wait for it.
@@ -95,11 +102,13 @@ class Core::State final : public Surroundings, private Routing::Sink {
   std::unordered_map<ConnectionId, Connection> connections;
   std::list<Connection*> idle;   // by last_sent_ms, the longest silent first
   TextMap<size_t> peers_by_key;  // places in settings.peers
+  TextMap<KeyUse> key_uses;      // of those keys
   TextMap<Session*> sessions_by_id;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions;
   std::list<Session*> lost;                              // sessions without a connection, the longest lost first
   std::unordered_map<ConnectionId, uint64_t> strangers;  // when they last were told not_registered
   size_t live_registrations = 0;
+  RateLimit registration_rate;  // of all without a key
   uint64_t last_registration = 0;
 
   void connection_gone(Connection& connection);
@@ -154,6 +163,11 @@ class Core::State final : public Surroundings, private Routing::Sink {
   // registering.cpp
   void hello(ConnectionId from, std::string_view peer_key, const Hello& hello);
   bool may_be(std::string_view peer_key, const EndpointSettings& endpoint) const;
+  uint64_t registrations_max(std::string_view peer_key) const;
+  bool takes_another_a_second(std::string_view peer_key);
+  std::string_view too_many(std::string_view peer_key, bool is_new_session);
+  void note_registered(std::string_view peer_key);
+  void note_ended(std::string_view peer_key);
   void bye(Connection& connection);
   void say_goodbye(Session& session);
   Connection& connection_for(ConnectionId id);
@@ -217,6 +231,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   // timing.cpp
   void run_timers();
   void set_timer(Endpoint& endpoint, Timer::Sort sort, uint64_t due_ms);
+  void set_timers_anew();
   bool expire_past(Endpoint& endpoint);  // false: there is more, for the next turn
   void expire(Endpoint& endpoint, MessageKind kind, Place place);
   void come_back(Endpoint& endpoint, MessageKind kind, Place place);
@@ -224,6 +239,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void time_out(Endpoint& endpoint);
   bool time_out_run(Endpoint& endpoint, const HandedOut& run);
   Session* holder_of(const HandedOut& run, Seq seq);
+  void be_overdue(Session& session, Seq seq, const Overdue& late);
   void settle_overdue(Session& session, const Ack& ack);
   void settle_late(Session& session, const Overdue& late);
   bool take_from_holder(Endpoint& endpoint, const Overdue& late);

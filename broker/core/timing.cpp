@@ -6,6 +6,7 @@
 // all at once is done in shares, one a turn, so that the loop goes on.
 #include <algorithm>
 
+#include "broker/core/planted_fault.hpp"
 #include "broker/core/state.hpp"
 
 namespace signalbox {
@@ -48,6 +49,19 @@ void Core::State::set_timer(Endpoint& endpoint, Timer::Sort sort, uint64_t due_m
   if (timed) return;
   timed = true;
   timers_.push({std::max(due_ms, now.monotonic_ms), endpoint.id, sort});
+}
+
+// The settings have changed: the coming turn looks at every endpoint with work of either sort, by what they say now.
+void Core::State::set_timers_anew() {
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::old_times_after_reload) return;
+#endif
+  timers_ = {};
+  for (Endpoint& endpoint : endpoints) {
+    endpoint.expiry_timed = endpoint.timeout_timed = false;
+    if (endpoint.settings.message_ttl_ms != 0) set_timer(endpoint, Timer::Sort::expiry, now.monotonic_ms);
+    if (!endpoint.handed_out.empty()) set_timer(endpoint, Timer::Sort::timeout, now.monotonic_ms);
+  }
 }
 
 // --- expiry ----------------------------------------------------------------------------------------------------------
@@ -133,7 +147,7 @@ bool Core::State::time_out_run(Endpoint& endpoint, const HandedOut& run) {
   for (; seq <= last && delivery.unsettled > 0 && time_share_ > 0; ++seq, --time_share_) {
     if (unsettled_entry(delivery, seq) == nullptr) continue;
     const Place place = leave(session, delivery, seq);
-    session.overdue.emplace(seq, Overdue{delivery.kind, place, place.segment->serial});
+    be_overdue(session, seq, Overdue{delivery.kind, place, place.segment->serial});
     ++counters.ack_timeouts;
     failed(session, delivery.kind, place, timeout_reason);
   }
@@ -141,6 +155,13 @@ bool Core::State::time_out_run(Endpoint& endpoint, const HandedOut& run) {
   settled_some(session);
   mark_dirty(endpoint.id);
   return all;
+}
+
+// The worker has it in its hands still, so it is of no use to a suspect that wants an instance to itself.
+void Core::State::be_overdue(Session& session, Seq seq, const Overdue& late) {
+  session.overdue.emplace(seq, late);
+  Endpoint& endpoint = endpoints[session.endpoint];
+  if (endpoint.reserved == &session) endpoint.reserved = nullptr;
 }
 
 // What the ACK names of messages that were taken from this worker.
@@ -157,10 +178,16 @@ void Core::State::settle_overdue(Session& session, const Ack& ack) {
     session.overdue.erase(found);
     settle_late(session, late);
   }
+  // The same message may be named twice, as it was handed to this worker again: the later number became overdue above,
+  // perhaps behind its turn.
+  for (SeqList also = ack.also; also.size() > 0 && !session.overdue.empty();) session.overdue.erase(also.take());
 }
 
 void Core::State::settle_late(Session& session, const Overdue& late) {
   if (late.place.segment->serial != late.serial) return;  // done, and all of its segment
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::late_ack_forgotten) return;
+#endif
   Endpoint& endpoint = endpoints[session.endpoint];
   switch (late.place.entry().state) {
     case Entry::State::done:
@@ -197,7 +224,7 @@ bool Core::State::take_from_holder(Endpoint& endpoint, const Overdue& late) {
   DeliveredRun& delivery = *find_delivery(*holder, seq);
   if (unsettled_entry(delivery, seq) != &entry) return false;
   leave(*holder, delivery, seq);
-  holder->overdue.emplace(seq, late);
+  be_overdue(*holder, seq, late);
   settled_some(*holder);
   return true;
 }

@@ -99,6 +99,7 @@ Json json_of(const Explanation::Passage& passage) {
   } else {
     out["remembered"] = passage.remembered;
   }
+  if (passage.is_ambiguous) out["ambiguous"] = true;
   out["notes"] = passage.notes;
   if (passage.discard) out["discarded"] = *passage.discard;
   if (passage.refusal) out["refused"] = json_of(*passage.refusal);

@@ -73,6 +73,8 @@ class TextWriter {
     for (const Piece& one : passage.middleware) piece(one, level + 1);
     if (!passage.remembered.empty())
       line(level + 1, text_of({"memory: it refers to a message from ", shown(passage.remembered)}));
+    if (passage.is_ambiguous)
+      line(level + 1, "memory: two senders have used the id that it refers to, so it follows neither");
     for (const std::string& note : passage.notes) line(level + 1, text_of({"router: ", shown(note)}));
     if (passage.discard) line(level + 1, coloured(yellow, "discarded") + ": " + shown(*passage.discard));
     if (passage.refusal) line(level + 1, refused(*passage.refusal));

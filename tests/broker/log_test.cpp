@@ -6,6 +6,7 @@
 #include <string>
 
 #include "broker/fault_report.hpp"
+#include "broker/message_log.hpp"
 
 namespace signalbox {
 namespace {
@@ -80,6 +81,67 @@ TEST_F(LogTest, FaultsAreOneLineACodeAndSecondWithTheirCount) {
   report.look(counters, link, 13'000, log_);
   ASSERT_EQ(lines().size(), 4u);
   EXPECT_EQ(lines().back(), "warning refusals code=no_route count=5 total=1000005");
+}
+
+TEST_F(LogTest, FaultsOfTheLastSecondAreReportedAtTheEnd) {
+  FaultReport report;
+  Counters counters;
+  const LinkCounters link;
+  report.look(counters, link, 10'000, log_);
+  counters.refusals[static_cast<size_t>(RefusalCode::no_route)] = 3;
+  report.look(counters, link, 10'001, log_);
+  EXPECT_TRUE(lines().empty());
+  report.finish(counters, link, log_);
+  EXPECT_EQ(lines(), std::vector<std::string>{"warning refusals code=no_route count=3 total=3"});
+}
+
+// Every fault there is, a million times in each millisecond of ten seconds.
+TEST_F(LogTest, AFloodOfEveryFaultWritesSoManyLinesASecondAndNoMore) {
+  FaultReport report;
+  Counters counters;
+  LinkCounters link;
+  size_t before = 0;
+  for (uint64_t now_ms = 0; now_ms < 10'000; ++now_ms) {
+    for (uint64_t& error : counters.errors) error += 1'000'000;
+    for (uint64_t& refusal : counters.refusals) refusal += 1'000'000;
+    for (uint64_t* counter :
+         {&counters.connections_lost, &counters.expired, &counters.ack_timeouts, &counters.ambiguous_ids,
+          &counters.memory_evicted, &counters.state_evicted, &counters.sessions_evicted, &link.foreign_frames,
+          &link.surplus_parts, &link.refused_keys}) {
+      *counter += 1'000'000;
+    }
+    report.look(counters, link, now_ms, log_);
+    if (now_ms % 1000 != 0) continue;
+    const size_t written = lines().size();
+    EXPECT_LE(written - before, FaultReport::lines_a_second_max);
+    EXPECT_GT(written, before);
+    before = written;
+  }
+  EXPECT_EQ(lines().size(), 10 * FaultReport::lines_a_second_max) << "each has its line in each second";
+}
+
+TEST_F(LogTest, MessagesHaveSoManyLinesASecondAndWhatIsLeftOutIsCounted) {
+  BrokerMessageLog messages(&log_);
+  const auto flood = [&](int count) {
+    for (int i = 0; i < count; ++i) messages.message(MessageLog::Level::info, {{"direction", "inbound"}});
+  };
+  const size_t lines_before = lines().size();
+  messages.turn(5000, 10);
+  flood(1'000'000);
+  EXPECT_EQ(lines().size() - lines_before, 10u);
+  EXPECT_EQ(lines().back(), "info message direction=inbound");
+  EXPECT_EQ(messages.left_out(), 999'990u);
+
+  messages.turn(5100, 10);
+  EXPECT_EQ(lines().back(), "warning messages_not_logged count=999990 total=999990");
+  flood(5);
+  EXPECT_EQ(lines().size() - lines_before, 12u) << "a tenth of a second brings one line";
+  messages.turn(5200, 10);
+  EXPECT_EQ(lines().back(), "info message direction=inbound") << "what is left out is said once a second";
+  messages.turn(6100, 10);
+  EXPECT_EQ(lines().back(), "warning messages_not_logged count=4 total=999994");
+  messages.turn(7100, 10);
+  EXPECT_EQ(lines().size() - lines_before, 13u) << "and not where nothing was";
 }
 
 }  // namespace

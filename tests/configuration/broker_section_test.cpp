@@ -15,7 +15,9 @@ TEST(BrokerSection, SetsEveryNumber) {
   const ConfigurationResult result =
       read(with("heartbeat_ms = 200\nmax_message_bytes = 1000\nmax_batch_bytes = 2000\nsend_window = "
                 "3\nsend_window_bytes = 4000\n"
-                "max_prefetch = 5\nmax_registrations = 6\nmax_sessions = 7\nmax_unsettled_bytes = 8000\n"
+                "max_prefetch = 5\nmax_registrations = 6\n"
+                "max_registrations_a_second = 66\nmax_log_lines_a_second = 67\n"
+                "max_sessions = 7\nmax_unsettled_bytes = 8000\n"
                 "routing_memory_bytes = 1_048_576\nsession_ttl = 9\ndrain_ms = 10\nmax_users = 11"));
   ASSERT_NE(result.configuration, nullptr) << ::testing::PrintToString(as_lines(result.faults));
   const Settings& settings = result.configuration->settings;
@@ -26,6 +28,8 @@ TEST(BrokerSection, SetsEveryNumber) {
   EXPECT_EQ(settings.send_window_bytes, 4000u);
   EXPECT_EQ(settings.max_prefetch, 5u);
   EXPECT_EQ(settings.max_registrations, 6u);
+  EXPECT_EQ(settings.max_registrations_a_second, 66u);
+  EXPECT_EQ(settings.max_log_lines_a_second, 67u);
   EXPECT_EQ(settings.max_sessions, 7u);
   EXPECT_EQ(settings.max_unsettled_bytes, 8000u);
   EXPECT_EQ(settings.routing_memory_bytes, 1'048'576u);

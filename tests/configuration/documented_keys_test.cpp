@@ -171,6 +171,8 @@ TEST(DocumentedKeys, OfTheBroker) {
                                                    {"max_prefetch", settings.max_prefetch},
                                                    {"max_unsettled_bytes", settings.max_unsettled_bytes},
                                                    {"max_registrations", settings.max_registrations},
+                                                   {"max_registrations_a_second", settings.max_registrations_a_second},
+                                                   {"max_log_lines_a_second", settings.max_log_lines_a_second},
                                                    {"max_sessions", settings.max_sessions},
                                                    {"session_ttl", settings.session_ttl_s},
                                                    {"routing_memory_bytes", settings.routing_memory_bytes},

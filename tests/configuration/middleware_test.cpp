@@ -311,6 +311,15 @@ TEST(MiddlewareFaults, OfPatternsAndTemplates) {
                            "outgoing = {tagname_pattern = '(y', msg_template = {a = '\\1'}}"),
             (Lines{"7:28 the regular expression \"(x\" does not compile: missing ): (x",
                    "8:31 the regular expression \"(y\" does not compile: missing ): (y"}));
+  // A pattern that does not compile hides no fault of its templates, save what groups it would have had.
+  EXPECT_EQ(tagging_faults("incoming = {addr_pattern = '(x', tagpool_template = '\\q', tagname_template = '\\g<n>'}",
+                           "outgoing = {tagname_pattern = '(y', msg_template = {message_id = 'x', a = '\\g'}}"),
+            (Lines{"7:28 the regular expression \"(x\" does not compile: missing ): (x",
+                   "7:53 the template \"\\q\" is wrong: \\q means nothing in a template",
+                   "8:31 the regular expression \"(y\" does not compile: missing ): (y",
+                   "8:53 message_id is not for a template to change: it says which message this is",
+                   "8:75 the template \"\\g\" is wrong: \\g must be followed by a group's number or name, as in "
+                   "\\g<1>"}));
   EXPECT_EQ(tagging_faults("incoming = {addr_pattern = 'x', tagpool_template = '\\1', tagname_template = '\\g<n>'}",
                            "outgoing = {tagname_pattern = 'y', msg_template = {a = {b = '\\q'}, c = ['\\q']}}"),
             (Lines{"7:52 the template \"\\1\" is wrong: \\1 is no group of its pattern, which has none",

@@ -39,6 +39,21 @@ TEST(Peers, AreReadWithWhatTheyMayBe) {
   EXPECT_EQ(settings.peers[1].may_be[1].name, "dead_letters");
 }
 
+TEST(Peers, MayHaveALimitOfTheirOwn) {
+  const auto peers = [](const std::string& most) {
+    return with_peers(peer("gateway", one_key, "['transport:sms']") + "max_registrations = " + most + "\n" +
+                      peer("logic", other_key, "['application:survey']"));
+  };
+  const ConfigurationResult result = read(peers("7"));
+  ASSERT_NE(result.configuration, nullptr) << as_lines(result.faults).at(0);
+  EXPECT_EQ(result.configuration->settings.peers[0].max_registrations, 7u);
+  EXPECT_EQ(result.configuration->settings.peers[1].max_registrations, 0u);
+  EXPECT_EQ(faults_of(peers("0")), Lines{"11:21 max_registrations must lie between 1 and 1000000, and is 0"});
+  EXPECT_EQ(faults_of(peers("1_000_001")),
+            Lines{"11:21 max_registrations must lie between 1 and 1000000, and is 1000001"});
+  EXPECT_EQ(faults_of(peers("'many'")).size(), 1u);
+}
+
 TEST(Peers, WithoutAnyKeyThereIsNothingToSay) {
   const ConfigurationResult result = read(sound);
   ASSERT_NE(result.configuration, nullptr);

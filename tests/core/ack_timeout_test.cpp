@@ -140,6 +140,38 @@ TEST_F(AckTimeout, ALateAckSettlesWhatIsUnderWayToAnother) {
   EXPECT_EQ(queue().settled.messages, 2U);
 }
 
+TEST_F(AckTimeout, OneAckOfBothNumbersFreesBothSlotsInWhateverOrder) {
+  hello(first, 2);
+  sms.send({user_message("1")});
+  bus.advance(1000);
+  bus.advance(100);
+  EXPECT_EQ(first.delivered_ids(), (Strings{"1", "1"})) << "there is no other instance";
+  first.ack(0, {2, 1});
+  EXPECT_EQ(queue().settled.messages, 1U);
+  sms.send({user_message("2"), user_message("3")});
+  EXPECT_EQ(first.delivered_ids(), (Strings{"2", "3"}));
+}
+
+TEST_F(AckTimeout, WhoIsLateIsNotKeptForASuspectAnyMore) {
+  hello(second, 1);
+  sms.send({user_message("x")});
+  EXPECT_EQ(second.delivered_ids(), (Strings{"x"}));
+  // One becomes a suspect, one is NACKed, one just comes back.
+  hello(first);
+  sms.send({user_message("1"), user_message("suspect"), user_message("2")});
+  first.nack(1, true);
+  bus.lose(first.connection());
+  Peer third{bus, 4};
+  EXPECT_EQ(hello(third, 1), (Strings{"suspect"}));
+  bus.lose(third.connection());
+  second.flow(10);
+  bus.advance(100);
+  EXPECT_TRUE(second.delivered_ids().empty()) << "it is kept until it can take the suspect";
+  bus.advance(900);
+  EXPECT_EQ(counters().ack_timeouts, 1U);
+  EXPECT_EQ(second.delivered_ids(), (Strings{"1", "2"})) << "in their old places";
+}
+
 TEST_F(AckTimeout, TheOthersNackOfWhatWasSettledLateIsIgnored) {
   hello(first);
   sms.send({user_message("1")});

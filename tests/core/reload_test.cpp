@@ -236,6 +236,47 @@ TEST_F(Reload, AHigherLimitLetsGoOfWhatWasHeldBack) {
   EXPECT_EQ(words(sender.take()), Strings({"confirm 2"}));
 }
 
+TEST_F(Reload, AnEndpointThatBlocksNoMoreLetsGoOfWhatItHeldBack) {
+  const std::string limit = before + "[endpoints.survey]\nmax_messages = 1\n";
+  for (const std::string overflow : {"refuse", "drop_oldest"}) {
+    Bus small{limit};
+    Peer sender{small, 1};
+    sender.hello(Role::transport, "sms");
+    sender.send({user_message("m1"), user_message("m2")});
+    EXPECT_EQ(words(sender.take()), Strings({"confirm 1"}));
+    ASSERT_EQ(small.reload(limit + "overflow = '" + overflow + "'\n"), Strings());
+    EXPECT_EQ(words(sender.take()), Strings({"confirm 2"})) << overflow;
+  }
+}
+
+TEST_F(Reload, AShorterTtlHoldsForWhatWaitsAlready) {
+  Bus timed{before + "[endpoints.survey]\nmessage_ttl_ms = 60000\n"};
+  Peer sender{timed, 1};
+  sender.hello(Role::transport, "sms");
+  sender.send({user_message("m1")});
+  timed.advance(500);
+  ASSERT_EQ(timed.reload(before + "[endpoints.survey]\nmessage_ttl_ms = 1000\n"), Strings());
+  timed.advance(499);
+  EXPECT_EQ(timed.status("survey").queue.waiting.messages, 1U);
+  timed.advance(1);
+  EXPECT_EQ(timed.status("survey").queue.expired.messages, 1U);
+}
+
+TEST_F(Reload, AShorterAckTimeoutHoldsForWhatIsUnderWay) {
+  Bus timed{before + "[endpoints.survey]\nack_timeout_ms = 60000\n"};
+  Peer sender{timed, 1};
+  Peer worker{timed, 2};
+  sender.hello(Role::transport, "sms");
+  worker.hello(Role::application, "survey");
+  sender.send({user_message("m1")});
+  timed.advance(500);
+  ASSERT_EQ(timed.reload(before + "[endpoints.survey]\nack_timeout_ms = 1000\n"), Strings());
+  timed.advance(499);
+  EXPECT_EQ(timed.status("survey").queue.under_way.messages, 1U);
+  timed.advance(1);
+  EXPECT_EQ(timed.core().counters().ack_timeouts, 1U);
+}
+
 TEST_F(Reload, UsersKeepTheirGroups) {
   const auto grouping = [](const std::string& groups) {
     return "router_class = 'UserGroupingRouter'\ndispatcher_name = 'd'\ntransport_names = ['sms']\n"

@@ -66,7 +66,7 @@ Run::Run(Plan plan)
       folder_(new_folder()),
       wake_(new_eventfd()),
       deadline_(Clock::now() + std::chrono::seconds(plan_.deadline_s)),
-      broker_port_(free_port()),
+      broker_port_(harness::free_port()),
       scoreboard_(Scoreboard::create(plan_.messages), plan_.messages),
       random_(plan_.seed),
       proxy_(broker_port_) {}

@@ -20,12 +20,16 @@
 #include <string>
 #include <vector>
 
-#include "tests/endurance/cutting_proxy.hpp"
-#include "tests/endurance/process.hpp"
 #include "tests/endurance/traffic.hpp"
 #include "tests/endurance/transport.hpp"
+#include "tests/harness/cutting_proxy.hpp"
+#include "tests/harness/process.hpp"
 
 namespace signalbox::endurance {
+
+using harness::Cut;
+using harness::CuttingProxy;
+using harness::Process;
 
 enum class Restart : uint8_t { none, term, kill };
 

@@ -6,13 +6,10 @@
 // Errors: exceptions, since a run without a scoreboard is none.
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
-#include <system_error>
+
+#include "tests/harness/shared_memory.hpp"
 
 namespace signalbox::endurance {
 
@@ -39,37 +36,21 @@ static_assert(std::atomic<uint8_t>::is_always_lock_free && std::atomic<uint64_t>
 class Scoreboard {
  public:
   // A new one, all zero.
-  static int create(uint64_t messages) {
-    const int descriptor = memfd_create("scoreboard", 0);  // without CLOEXEC: it is for children
-    if (descriptor < 0) fail("memfd_create");
-    if (ftruncate(descriptor, static_cast<off_t>(bytes(messages))) != 0) fail("ftruncate");
-    return descriptor;
-  }
+  static int create(uint64_t messages) { return harness::SharedMemory::create("scoreboard", bytes(messages)); }
 
-  Scoreboard(int descriptor, uint64_t messages) : descriptor_(descriptor), messages_(messages) {
-    memory_ = mmap(nullptr, bytes(messages), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
-    if (memory_ == MAP_FAILED) fail("mmap");
-  }
-  ~Scoreboard() {
-    munmap(memory_, bytes(messages_));
-    close(descriptor_);
-  }
-  Scoreboard(const Scoreboard&) = delete;
-  Scoreboard& operator=(const Scoreboard&) = delete;
+  Scoreboard(int descriptor, uint64_t messages) : memory_(descriptor, bytes(messages)), messages_(messages) {}
 
-  int descriptor() const { return descriptor_; }
+  int descriptor() const { return memory_.descriptor(); }
   uint64_t messages() const { return messages_; }
-  Totals& totals() { return *static_cast<Totals*>(memory_); }
+  Totals& totals() { return *reinterpret_cast<Totals*>(memory_.at(0)); }
   // REQUIRES: number < messages().
-  Mark& mark(uint64_t number) { return reinterpret_cast<Mark*>(static_cast<char*>(memory_) + sizeof(Totals))[number]; }
+  Mark& mark(uint64_t number) { return reinterpret_cast<Mark*>(memory_.at(sizeof(Totals)))[number]; }
 
  private:
   static size_t bytes(uint64_t messages) { return sizeof(Totals) + messages * sizeof(Mark); }
-  [[noreturn]] static void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-  const int descriptor_;
+  const harness::SharedMemory memory_;
   const uint64_t messages_;
-  void* memory_ = nullptr;
 };
 
 }  // namespace signalbox::endurance

@@ -12,4 +12,13 @@ void fail(const std::string& what, Bytes bytes) {
   std::abort();
 }
 
+bool has_controls(Bytes text, Bytes allowed) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool is_c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (is_c1 || ((byte < 0x20 || byte == 0x7f) && allowed.find(text[i]) == Bytes::npos)) return true;
+  }
+  return false;
+}
+
 }  // namespace signalbox::fuzz

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the three fuzzers into corpus/: one small file for each kind of frame, message and edit, and for
-each fault that the protocol names. Files of other names in there were found by the fuzzers and stay.
+"""Writes seeds into corpus/: one small file for each kind of frame, message and edit, for each fault that the protocol
+names, and plays of the core in which much is delivered and settled. Files of other names in there were found by the
+fuzzers and stay.
 
     tests/fuzz/make_corpus.py
 """
@@ -237,6 +238,38 @@ def rewrites():
     write("fuzz_rewrite", seeds)
 
 
+def plays():
+    """Choices as fuzz_core.cpp takes them: workers of four names register, and then send, settle and let time pass."""
+    chance = random.Random(5570)
+
+    def step(action, peer, *choices):
+        return bytes([peer << 4 | action, *choices])
+
+    def message():
+        fields = chance.choice([0, 0, 2, 4])
+        return [fields << 2 & 0xFC | chance.choice([0, 1, 1, 2]), *(chance.randrange(8) for _ in range(4 + 2 * fields))]
+
+    def move():
+        peer = chance.randrange(6)
+        ack, nack, pause = chance.randrange(32), chance.randrange(16), chance.randrange(9)
+        return chance.choice([
+            step(0, peer % 2, 1, *message(), *message(), 0), step(0, peer, 0, *message(), 0),
+            step(5, peer, ack, 1, 2, 3, 0), step(5, 2 + peer % 4, ack & 1, 0), step(7, 2 + peer % 4, nack, 0),
+            step(7, 2 + peer % 4, 8, 0), step(8, peer, 4 * chance.randrange(8), 0), step(10, 0, pause), step(10, 0, 3),
+            step(12, peer, chance.randrange(3)), step(12, peer, 0), step(13, peer, 0), hello(peer)])
+
+    def hello(peer):
+        role, name = [(0, 0), (0, 1), (1, 3), (1, 3), (1, 4), (1, 8)][peer]
+        return step(3, peer, role | name << 1 | peer % 4 << 5, 0x40 | chance.choice([1, 2, 6, 7]), 0)
+
+    seeds = {}
+    for number in range(64):
+        start = bytes([0, number % 8]) + b"".join(hello(peer) for peer in range(6))
+        seeds[f"play_{number:02}"] = start + b"".join(move() for _ in range(50))
+    write("fuzz_core", seeds)
+
+
 headers()
 bodies()
+plays()
 rewrites()

@@ -35,6 +35,24 @@ TEST(Replay, Body) {
 TEST(Replay, Rewrite) {
   replay("fuzz_rewrite", rewriting);
 }
+TEST(Replay, Configuration) {
+  replay("fuzz_configuration", configuration);
+}
+TEST(Replay, Json) {
+  replay("fuzz_json", json);
+}
+TEST(Replay, Import) {
+  replay("fuzz_import", importing);
+}
+TEST(Replay, Message) {
+  replay("fuzz_message", message);
+}
+TEST(Replay, Worker) {
+  replay("fuzz_worker", worker);
+}
+TEST(Replay, Core) {
+  replay("fuzz_core", core);
+}
 
 }  // namespace
 }  // namespace signalbox::fuzz

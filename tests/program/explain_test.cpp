@@ -308,6 +308,52 @@ TEST(Explain, AnIdThatTwoHaveUsedIsNotFollowed) {
             std::vector<std::string>{"sms"});
 }
 
+TEST(Explain, AnAmbiguousIdIsCalledSo) {
+  std::string two = seed;
+  two.replace(two.find("[\"sms\"]"), 7, "[\"sms\", \"ussd\"]");
+  two += "ussd = \"survey\"\n";
+  const std::string message = user(R"("in_reply_to":"77","transport_name":"sms")");
+  EXPECT_EQ("\n" + to_text(explanation(two, "survey", message, {{{"77", "sms"}, {"77", "ussd"}}, {}}), false), R"(
+dispatcher (SimpleDispatchRouter): outbound from survey
+  memory: two senders have used the id that it refers to, so it follows neither
+  router: the message that this one replies to is not remembered
+  router: transport_name is a transport of this dispatcher
+  -> sms
+taken by sms
+)");
+}
+
+TEST(Explain, ATransportFurtherDownIsCalledSo) {
+  for (const std::string& far : {std::string(R"(router_class = "SimpleDispatchRouter"
+exposed_names = ["quiz"]
+routing_mappings = {joint = "quiz"}
+)"),
+                                 std::string(R"(router_class = "ToAddressRouter"
+to_address_mappings = [{name = "quiz", pattern = ""}]
+)")}) {
+    const std::string toml = R"(
+[[dispatcher]]
+name            = "near"
+router_class    = "SimpleDispatchRouter"
+transport_names = ["sms"]
+exposed_names   = ["joint"]
+routing_mappings = {sms = "joint"}
+[[dispatcher]]
+name            = "far"
+transport_names = ["joint"]
+)" + far;
+    const std::string words = to_text(explanation(toml, "quiz", user(R"("transport_name":"sms")")), false);
+    EXPECT_NE(
+        words.find("router: transport_name is a transport of a dispatcher further down, to which this joint leads\n"
+                   "  -> joint, a joint\n"),
+        std::string::npos)
+        << words;
+    EXPECT_NE(words.find("      router: transport_name is a transport of this dispatcher\n      -> sms\n"),
+              std::string::npos)
+        << words;
+  }
+}
+
 TEST(Explain, OneMessageOverTheLimit) {
   const std::string large(2'000'000, 'x');
   EXPECT_EQ(explained(seed, "sms", user(R"("content":")" + large + '"')),

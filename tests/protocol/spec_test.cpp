@@ -440,6 +440,7 @@ TEST(Spec, TheDefaultsOfWelcome) {
 TEST(Spec, TheOtherDefaults) {
   const std::map<std::string, std::string> defaults = {
       {"max_registrations", with_separators(limits::max_registrations)},
+      {"max_registrations_a_second", with_separators(limits::max_registrations_a_second)},
       {"max_sessions", with_separators(limits::max_sessions)},
       {"session_ttl", with_separators(limits::session_ttl_s) + " s"},
       {"max_unsettled_bytes", with_separators(limits::max_unsettled_bytes / limits::mebibyte) + " MiB"},

@@ -72,6 +72,19 @@ TEST(Name, IsBoundedTextWithoutControlsAndSlash) {
   EXPECT_FALSE(is_name("a\xff"));
 }
 
+TEST(Printable, EscapesWhatEndsALineOrTurnsItAround) {
+  EXPECT_EQ(printable("a\xe2\x80\xa8"
+                      "b\xe2\x80\xa9"),
+            "a\\xe2\\x80\\xa8b\\xe2\\x80\\xa9");
+  EXPECT_EQ(printable("\xe2\x80\xae!"), "\\xe2\\x80\\xae!");
+  EXPECT_EQ(printable("\xe2\x80\x8e\xe2\x80\xaa\xe2\x81\xa6\xe2\x81\xa9\xd8\x9c"),
+            "\\xe2\\x80\\x8e\\xe2\\x80\\xaa\\xe2\\x81\\xa6\\xe2\\x81\\xa9\\xd8\\x9c");
+  // Their neighbours stand as they are.
+  for (const char* text : {"\xe2\x80\x8d", "\xe2\x80\x90", "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\xa5",
+                           "\xe2\x81\xaa", "\xd8\x9b", "\xd8\x9d", "\xe2\x82\xae"})
+    EXPECT_EQ(printable(text), text);
+}
+
 TEST(Printable, EscapesWhatWouldMoveACursor) {
   EXPECT_EQ(printable("client 1.0 \xe2\x82\xac"), "client 1.0 \xe2\x82\xac");
   EXPECT_EQ(printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");

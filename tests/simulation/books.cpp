@@ -16,7 +16,7 @@ Copy* EndpointBook::oldest_waiting() const {
   return oldest;
 }
 
-bool EndpointBook::admit(uint64_t bytes, uint64_t now_ms) {
+bool EndpointBook::admit(uint64_t bytes) {
   const Count held = queue.waiting + queue.under_way;
   if (held.messages == 0) return true;
   const bool fits = !over(held.messages + 1, held.bytes + bytes, 1);
@@ -24,7 +24,7 @@ bool EndpointBook::admit(uint64_t bytes, uint64_t now_ms) {
     case Overflow::refuse:
       return fits;
     case Overflow::block:
-      if (over_ && now_ms - over_since_ms_ >= settings_.block_ms) return false;
+      if (refusing_) return fits;
       return !over(held.messages + 1, held.bytes + bytes, 2);
     case Overflow::drop_oldest:
       break;
@@ -33,17 +33,21 @@ bool EndpointBook::admit(uint64_t bytes, uint64_t now_ms) {
   if (queue.under_way.messages > 0 && over(queue.under_way.messages + 1, queue.under_way.bytes + bytes, 1))
     return false;
   while (live() > 0 && over(live() + 1, queue.waiting.bytes + queue.under_way.bytes + bytes, 1))
-    finish(*oldest_waiting(), Copy::State::dropped, now_ms);
+    finish(*oldest_waiting(), Copy::State::dropped);
   return true;
 }
 
 void EndpointBook::insert(Copy& copy, uint64_t now_ms) {
-  copy.place = next_place_++;
+  copy.place = copy.rank = next_place_++;
+  if (settings_.message_ttl_ms != 0) copy.came_ms = now_ms;
   copy.batches_before = batches;
   waiting_[static_cast<size_t>(copy.kind())].emplace(copy.place, &copy);
   queue.taken.add(copy.bytes);
   queue.waiting.add(copy.bytes);
-  note_limit(now_ms);
+  if (over_ || settings_.overflow != Overflow::block || !is_over_limit()) return;
+  over_ = true;
+  over_since_ms_ = now_ms;
+  ++spell_;
 }
 
 void EndpointBook::hand_out(Copy& copy) {
@@ -62,7 +66,7 @@ void EndpointBook::put_back(Copy& copy, uint64_t due_ms) {
   copy.due_ms = due_ms;
 }
 
-void EndpointBook::finish(Copy& copy, Copy::State state, uint64_t now_ms) {
+void EndpointBook::finish(Copy& copy, Copy::State state) {
   if (copy.state == Copy::State::waiting) {
     waiting_[static_cast<size_t>(copy.kind())].erase(copy.place);
     queue.waiting.remove(copy.bytes);
@@ -72,8 +76,9 @@ void EndpointBook::finish(Copy& copy, Copy::State state, uint64_t now_ms) {
   copy.state = state;
   if (state == Copy::State::settled) queue.settled.add(copy.bytes);
   if (state == Copy::State::dropped) queue.dropped.add(copy.bytes);
+  if (state == Copy::State::expired) queue.expired.add(copy.bytes);
   if (state == Copy::State::dead) queue.dead.add(copy.bytes);
-  note_limit(now_ms);
+  note_shrunk();
 }
 
 void EndpointBook::resize(Copy& copy, uint64_t bytes) {
@@ -82,22 +87,36 @@ void EndpointBook::resize(Copy& copy, uint64_t bytes) {
   copy.bytes = bytes;
 }
 
-void EndpointBook::note_limit(uint64_t now_ms) {
+// One message alone is never too much.
+bool EndpointBook::is_over_limit() const {
   const Count held = queue.waiting + queue.under_way;
-  const bool now_over = over(held.messages, held.bytes, 1);
-  if (now_over && !over_) {
-    over_since_ms_ = now_ms;
-    ++spell_;
-  }
-  over_ = now_over;
+  return held.messages > 1 && over(held.messages, held.bytes, 1);
 }
 
-bool EndpointBook::holds(uint64_t spell, uint64_t now_ms) const {
-  return over_ && spell_ == spell && now_ms - over_since_ms_ < settings_.block_ms;
+void EndpointBook::note_shrunk() {
+  if (settings_.overflow != Overflow::block || !is_over_limit()) over_ = refusing_ = false;
 }
 
-std::optional<uint64_t> EndpointBook::holding_spell(uint64_t now_ms) const {
-  if (settings_.overflow != Overflow::block || !holds(spell_, now_ms)) return std::nullopt;
+void EndpointBook::reload(const EndpointSettings& settings, uint64_t now_ms) {
+  if (settings.removed && !settings_.removed) removed_ms = now_ms;
+  settings_ = settings;
+  note_shrunk();
+}
+
+void EndpointBook::note_time(uint64_t now_ms) {
+  if (over_ && now_ms - over_since_ms_ >= settings_.block_ms) refusing_ = true;
+}
+
+bool EndpointBook::is_past(const Copy& copy, uint64_t now_ms) const {
+  return settings_.message_ttl_ms != 0 && copy.came_ms && now_ms - *copy.came_ms >= settings_.message_ttl_ms;
+}
+
+bool EndpointBook::holds(uint64_t spell) const {
+  return over_ && spell_ == spell && !refusing_;
+}
+
+std::optional<uint64_t> EndpointBook::holding_spell() const {
+  if (settings_.overflow != Overflow::block || !holds(spell_)) return std::nullopt;
   return spell_;
 }
 

@@ -24,20 +24,28 @@ namespace signalbox::simulation {
 
 // One message in one queue, from when the queue took it until the end of the run.
 struct Copy {
-  enum class State : uint8_t { waiting, under_way, settled, dropped, dead };
+  enum class State : uint8_t { waiting, under_way, settled, dropped, expired, dead };
 
   const Message* message = nullptr;
   EndpointId endpoint = 0;
   uint64_t place = 0;  // its turn in the endpoint's queue, over both kinds
+  uint64_t rank = 0;   // the same, but shared by dead letters that died of the same moment: their order is not promised
   uint64_t bytes = 0;
   std::string changed;  // what routers and middleware have made of the message; empty: nothing
   State state = State::waiting;
   uint32_t deliveries = 0;
   uint32_t suspicions = 0;
   uint32_t failures = 0;
-  uint64_t batches_before = 0;  // that the endpoint had handed out when it went in
-  uint64_t due_ms = 0;          // not to be delivered before
-  uint64_t nacked_by = 0;       // the registration that handed it back last; 0: none
+  uint64_t batches_before = 0;      // that the endpoint had handed out when it went in
+  uint64_t due_ms = 0;              // not to be delivered before
+  uint64_t nacked_by = 0;           // the registration that handed it back last; 0: none
+  std::optional<uint64_t> came_ms;  // when the queue took it; empty: messages did not expire then
+
+  // While it is under way.
+  ConnectionId holder = 0;
+  Seq number = 0;  // that it has there
+  uint64_t handed_ms = 0;
+  bool timed = false;  // handed out where there is an ack_timeout_ms
 
   // Of a dead letter: what became of it before.
   EndpointId died_at = 0;
@@ -65,20 +73,26 @@ class EndpointBook {
   explicit EndpointBook(const EndpointSettings& settings) : settings_(settings) {}
 
   // Makes room as the endpoint's overflow says. False: it cannot take the message.
-  bool admit(uint64_t bytes, uint64_t now_ms);
+  bool admit(uint64_t bytes);
   // The copy goes in behind all others. REQUIRES: admit() said so.
   void insert(Copy& copy, uint64_t now_ms);
   void hand_out(Copy& copy);
   // From under way back to its old place.
   void put_back(Copy& copy, uint64_t due_ms);
-  void finish(Copy& copy, Copy::State state, uint64_t now_ms);
+  void finish(Copy& copy, Copy::State state);
   // How large a dead letter is shows only when it is delivered.
   void resize(Copy& copy, uint64_t bytes);
 
+  // Another configuration.
+  void reload(const EndpointSettings& settings, uint64_t now_ms);
+  // It has been over its limit for block_ms on end: it holds nobody back any more, and refuses.
+  void note_time(uint64_t now_ms);
+  bool is_past(const Copy& copy, uint64_t now_ms) const;
+
   // Over its limit since the spell of that number began, and not for block_ms yet: confirmations wait.
-  bool holds(uint64_t spell, uint64_t now_ms) const;
+  bool holds(uint64_t spell) const;
   // The spell in which a message that has just gone in must wait; empty: none.
-  std::optional<uint64_t> holding_spell(uint64_t now_ms) const;
+  std::optional<uint64_t> holding_spell() const;
 
   const EndpointSettings& settings() const { return settings_; }
   const std::map<uint64_t, Copy*>& waiting(MessageKind kind) const { return waiting_[static_cast<size_t>(kind)]; }
@@ -90,17 +104,20 @@ class EndpointBook {
   uint64_t batches = 0;                                        // handed out
   std::optional<MessageKind> last_kind;                        // of the batch handed out last
   bool suspect_waited = false;                                 // when the last turn ended
-  std::array<std::map<EndpointId, uint64_t>, 2> first_places;  // by kind and sender: the place first delivered last
+  uint64_t removed_ms = 0;                                     // where its settings say that it is
+  std::array<std::map<EndpointId, uint64_t>, 2> first_places;  // by kind and sender: the rank first delivered last
 
  private:
   bool over(uint64_t messages, uint64_t bytes, uint64_t times) const;
   Copy* oldest_waiting() const;
-  void note_limit(uint64_t now_ms);
+  bool is_over_limit() const;
+  void note_shrunk();
 
-  const EndpointSettings settings_;
+  EndpointSettings settings_;
   std::array<std::map<uint64_t, Copy*>, 2> waiting_;  // by kind: place -> copy
   uint64_t next_place_ = 1;
   bool over_ = false;
+  bool refusing_ = false;
   uint64_t over_since_ms_ = 0;
   uint64_t spell_ = 0;
 };
@@ -112,6 +129,7 @@ struct SessionBook {
   };
 
   std::string id;  // empty: a worker that cannot resume
+  std::string key;
   EndpointId endpoint = 0;
   std::optional<ConnectionId> live;
   uint64_t lost_ms = 0;
@@ -132,14 +150,18 @@ struct RegistrationBook {
   uint64_t prefetch = 0;
   std::map<Seq, Copy*> unsettled;
   uint64_t unsettled_bytes = 0;
-  bool alone = false;    // what is unsettled travels alone
-  Seq first_number = 1;  // DELIVER numbers below belong to an earlier registration
+  std::map<Seq, Copy*> overdue;  // taken from it, and not settled by it
+  uint64_t told_timeout_ms = 0;  // in WELCOME
+  bool alone = false;            // what is unsettled travels alone
+  Seq first_number = 1;          // DELIVER numbers below belong to an earlier registration
   uint32_t welcomes_due = 0;
   bool welcomed = false;
   Seq confirmed = 0;  // last CONFIRM or last_seq that went out to it
   Seq refused = 0;    // last REFUSE that went out to it
   Seq confirm_again = 0;
   bool leaving = false;  // said BYE: only what it sent before is still answered
+
+  uint64_t slots_taken() const { return unsettled.size() + overdue.size(); }
 };
 
 struct ConnectionBook {

@@ -14,7 +14,7 @@ Model::Model(const Scenario& scenario, const MessageBook& messages, Journal& jou
       twin_memory_(settings_.routing_memory_bytes, settings_.hash_secret) {
   Surroundings& surroundings = *this;
   Routing::Sink& sink = *this;
-  if (scenario.is_rough()) twin_ = std::make_unique<Routing>(settings_, surroundings, twin_memory_, sink);
+  if (scenario.uses_twin()) twin_ = std::make_unique<Routing>(settings_, surroundings, twin_memory_, sink);
   for (const EndpointSettings& endpoint : settings_.endpoints) endpoints_.emplace_back(endpoint);
   memories_.resize(settings_.dispatchers.size());
 }
@@ -36,7 +36,7 @@ void Model::die(const Message& message, Bytes text, EndpointId at, uint32_t deli
   ++dead_;
   const EndpointId target = settings_.dispatchers[settings_.endpoints[at].dispatcher].dead_letters;
   EndpointBook& book = endpoints_[target];
-  if (!book.admit(text.size(), now.monotonic_ms)) return fail("the dead letters have no room");
+  if (!book.admit(text.size())) return fail("the dead letters have no room");
   Copy& copy = new_copy(target, message, text);
   copy.bytes += 400;  // at least what the note adds; the true size shows when it is delivered
   copy.died_at = at;
@@ -44,27 +44,37 @@ void Model::die(const Message& message, Bytes text, EndpointId at, uint32_t deli
   copy.died_wall_us = now.wall_us;
   copy.reason = std::move(reason);
   book.insert(copy, now.monotonic_ms);
+  if (!dies_by_time_) return;
+  if (!rank_of_deaths_) rank_of_deaths_ = copy.place;
+  copy.rank = *rank_of_deaths_;
 }
 
 // A copy under way that will not be delivered again. At dead_letters itself that is the end of it.
 void Model::bury(Copy& copy, std::optional<std::string> reason, Time now) {
   EndpointBook& book = endpoints_[copy.endpoint];
-  if (book.settings().dead_letters) return book.finish(copy, Copy::State::dropped, now.monotonic_ms);
-  book.finish(copy, Copy::State::dead, now.monotonic_ms);
+  if (book.settings().dead_letters) return book.finish(copy, Copy::State::dropped);
+  book.finish(copy, Copy::State::dead);
   die(*copy.message, copy.text(), copy.endpoint, copy.deliveries, std::move(reason), now);
 }
 
-void Model::fail_copy(Copy& copy, uint64_t due_ms, Time now) {
-  EndpointBook& book = endpoints_[copy.endpoint];
+void Model::fail_copy(Copy& copy, uint64_t due_ms, std::optional<std::string> reason, Time now) {
   ++copy.failures;
-  if (copy.failures >= book.settings().max_deliveries) return bury(copy, std::nullopt, now);
-  book.put_back(copy, due_ms);
+  const uint64_t failures_max = endpoints_[copy.endpoint].settings().max_deliveries;
+  if (copy.failures >= failures_max) return bury(copy, std::move(reason), now);
+  put_back(copy, due_ms, now);
+}
+
+// At this registration, which is not to have it again if there is another.
+void Model::fail_there(Copy& copy, const RegistrationBook& registration, std::optional<std::string> reason, Time now) {
+  const uint64_t delay_ms = endpoints_[copy.endpoint].settings().redeliver_ms << std::min<uint32_t>(copy.failures, 20);
+  copy.nacked_by = registration.number;
+  fail_copy(copy, now.monotonic_ms + std::min(delay_ms, limits::redeliver_ms_max), std::move(reason), now);
 }
 
 void Model::hand_back(RegistrationBook& registration, Time now) {
-  for (const auto& [number, copy] : registration.unsettled)
-    endpoints_[registration.endpoint].put_back(*copy, now.monotonic_ms);
+  for (const auto& [number, copy] : registration.unsettled) put_back(*copy, now.monotonic_ms, now);
   registration.unsettled.clear();
+  registration.overdue.clear();
   registration.unsettled_bytes = 0;
   registration.alone = false;
 }
@@ -85,9 +95,9 @@ void Model::lose(ConnectionId id, Time now) {
       ++copy->suspicions;
       session.blames.push_back({copy, alone});
       if (alone) {
-        fail_copy(*copy, now.monotonic_ms, now);
+        fail_copy(*copy, now.monotonic_ms, std::nullopt, now);
       } else {
-        endpoints_[registration.endpoint].put_back(*copy, now.monotonic_ms);
+        put_back(*copy, now.monotonic_ms, now);
       }
     }
     registration.unsettled.clear();
@@ -157,10 +167,10 @@ void Model::forget_lost_sessions(Time now) {
 }
 
 // Moves `settled` over everything that has been refused, or that every queue that took it lets go of.
-void Model::advance(SessionBook& session, Time now) {
+void Model::advance(SessionBook& session) {
   while (!session.pending.empty()) {
     for (const Outcome::Hold& hold : session.pending.front().holds)
-      if (endpoints_[hold.endpoint].holds(hold.spell, now.monotonic_ms)) return;
+      if (endpoints_[hold.endpoint].holds(hold.spell)) return;
     session.pending.pop_front();
     ++session.settled;
   }

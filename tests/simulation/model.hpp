@@ -39,7 +39,7 @@ class Model final : private Surroundings, private Routing::Sink {
   Model(const Scenario& scenario, const MessageBook& messages, Journal& journal);
 
   // What goes into the core: tell the model first.
-  void worker_frame(ConnectionId from, Bytes header, Bytes body, size_t parts, Time now);
+  void worker_frame(ConnectionId from, std::string_view key, Bytes header, Bytes body, size_t parts, Time now);
   // And again when the core has dealt with it.
   void worker_frame_done(Time now);
   void connection_gone(ConnectionId connection, Time now);
@@ -54,6 +54,10 @@ class Model final : private Surroundings, private Routing::Sink {
   // After Core::tick.
   void check_heartbeats(Time now);
   void forget_lost_sessions(Time now);
+  // Before Core::tick, Core::reload and Core::peers_changed.
+  void time_passes(Time now);
+  void reload(Settings next, Time now);
+  void peers_changed(const std::vector<PeerSettings>& peers, Time now);
   // After every step: the core's own books say the same.
   void compare(const Core& core);
   // At the end of a run in which everything was healed and drained.
@@ -66,6 +70,9 @@ class Model final : private Surroundings, private Routing::Sink {
   uint64_t live_copies() const;
   uint64_t delivered() const { return delivered_; }
   uint64_t dead() const { return dead_; }
+  uint64_t expired() const { return expired_; }
+  uint64_t timed_out() const { return timed_out_; }
+  uint64_t settled_late() const { return settled_late_; }
 
  private:
   struct Remembered {
@@ -87,9 +94,10 @@ class Model final : private Surroundings, private Routing::Sink {
   };
 
   // Frames in, one each (model_input.cpp).
-  void hello(ConnectionId from, const Hello& frame, Time now);
+  void hello(ConnectionId from, std::string_view key, const Hello& frame, Time now);
   void send(ConnectionId from, const Send& frame, Bytes body, Time now);
   void ack(ConnectionId from, Ack frame, Time now);
+  static void free_slot(RegistrationBook& registration);
   void nack(ConnectionId from, const Nack& frame, Time now);
   void flow(ConnectionId from, const Flow& frame, Time now);
   void bye(ConnectionId from, Time now);
@@ -113,7 +121,8 @@ class Model final : private Surroundings, private Routing::Sink {
   void die(const Message& message, Bytes text, EndpointId at, uint32_t deliveries, std::optional<std::string> reason,
            Time now);
   void owe_error(ConnectionId to, ErrorCode code);
-  void fail_copy(Copy& copy, uint64_t due_ms, Time now);
+  void fail_copy(Copy& copy, uint64_t due_ms, std::optional<std::string> reason, Time now);
+  void fail_there(Copy& copy, const RegistrationBook& registration, std::optional<std::string> reason, Time now);
   void bury(Copy& copy, std::optional<std::string> reason, Time now);
   void lose(ConnectionId connection, Time now);
   void end(ConnectionId connection, Time now);
@@ -121,13 +130,26 @@ class Model final : private Surroundings, private Routing::Sink {
   void hand_back(RegistrationBook& registration, Time now);
   void forget(SessionBook& session);
   void take_back_blame();
-  void advance(SessionBook& session, Time now);
+  void advance(SessionBook& session);
+
+  // Time and other configurations (model_time.cpp).
+  void expire_copy(Copy& copy, Time now);
+  void put_back(Copy& copy, uint64_t due_ms, Time now);
+  void expire(Time now);
+  void time_out(Time now);
+  static void take_from(RegistrationBook& registration, Copy& copy);
+  void settle_overdue(RegistrationBook& registration, Seq upto, const std::vector<Seq>& also);
+  void settle_late(Copy& copy);
+  bool may_be(const std::string& key, EndpointId endpoint) const;
+  static bool has_gone(const RegistrationBook& registration);
+  void end_not_permitted(Time now);
+  void end_removed(Time now);
 
   // Frames out, one each (model_output.cpp).
   void note_frame(ConnectionId to, const BrokerFrame& frame, Output::Result result);
-  void welcome(ConnectionId to, const Welcome& frame, Time now);
+  void welcome(ConnectionId to, const Welcome& frame);
   void deliver(ConnectionId to, const Deliver& frame, Bytes body, Time now);
-  void confirm(ConnectionId to, const Confirm& frame, Time now);
+  void confirm(ConnectionId to, const Confirm& frame);
   void refuse(ConnectionId to, const Refuse& frame);
   void error(ConnectionId to, const ErrorFrame& frame, Time now);
   void bye_answer(ConnectionId to);
@@ -151,7 +173,7 @@ class Model final : private Surroundings, private Routing::Sink {
 
   void fail(std::string fault) { journal_.fail(std::move(fault)); }
 
-  const Settings settings_;
+  Settings settings_;
   const Scenario& scenario_;
   const MessageBook& messages_;
   Journal& journal_;
@@ -165,11 +187,17 @@ class Model final : private Surroundings, private Routing::Sink {
   uint64_t registrations_ = 0;
   uint64_t delivered_ = 0;
   uint64_t dead_ = 0;
+  uint64_t expired_ = 0;
+  uint64_t timed_out_ = 0;
+  uint64_t settled_late_ = 0;
+  bool dies_by_time_ = false;               // what dies now dies together with others,
+  std::optional<uint64_t> rank_of_deaths_;  // whose letters have this rank
   std::optional<ConnectionId> ends_after_frame_;
   bool gone_this_turn_ = false;
-  SessionBook* resuming_ = nullptr;  // within one frame
-  bool in_frame_ = false;            // the core deals with a frame
-  std::vector<ConnectionId> gone_;   // found out in frames of this turn
+  std::vector<ConnectionId> ended_this_turn_;  // with their endpoints
+  SessionBook* resuming_ = nullptr;            // within one frame
+  bool in_frame_ = false;                      // the core deals with a frame
+  std::vector<ConnectionId> gone_;             // found out in frames of this turn
   bool draining_ = false;
   RoutingMemory twin_memory_;
   std::unique_ptr<Routing> twin_;  // where routers are at work whose rules the model does not know; else null

@@ -28,6 +28,7 @@ void Model::check_turn(const SimulatedLink& link, Time now) {
     for (EndpointId id = 0; id < endpoints_.size(); ++id) check_waiting(id, link, now);
   for (EndpointBook& endpoint : endpoints_) endpoint.suspect_waited = suspect_waits(endpoint, now);
   gone_this_turn_ = false;
+  ended_this_turn_.clear();
 }
 
 // Each peer that can be reached has had its answers.
@@ -42,7 +43,7 @@ void Model::check_answers(ConnectionId id, ConnectionBook& connection, const Sim
   SessionBook& session = *registration.session;
   if (!registration.welcomed) return fail("a HELLO was not answered" + whom);
   registration.welcomes_due = 0;
-  advance(session, now);
+  advance(session);
   if (registration.confirmed < session.settled)
     return fail("settled up to " + std::to_string(session.settled) + " but confirmed only " +
                 std::to_string(registration.confirmed) + whom);
@@ -59,14 +60,16 @@ void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time n
   const Copy* first = nullptr;
   const bool suspects = suspect_waits(book, now);
   for (MessageKind kind : {MessageKind::user_message, MessageKind::event}) {
+    std::optional<uint64_t> rank;  // letters of one moment may stand in any order
     for (const auto& [place, copy] : book.waiting(kind)) {
+      if (rank && copy->rank != *rank) break;
       if (copy->due_ms > now.monotonic_ms) continue;
       if (lacks_bytes(book, *copy)) return;
       if (copy->nacked_by != 0) continue;
       if (first == nullptr) first = copy;
       if (copy->alone()) continue;
       first = copy;
-      break;
+      rank = copy->rank;
     }
   }
   if (first == nullptr) return;
@@ -75,7 +78,7 @@ void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time n
     if (!link.takes(id, now.monotonic_ms) || (connection.blocked && connection.blocked_ms + 2 > now.monotonic_ms))
       continue;
     // While a suspect waits for an instance to be empty, one that is not may be kept from new work.
-    if (suspects && !connection.registration->unsettled.empty()) continue;
+    if (suspects && connection.registration->slots_taken() > 0) continue;
     if (can_take(connection, *first))
       return fail(describe(*first->message) + " waits though connection " + std::to_string(id) +
                   " has room: " + std::to_string(connection.registration->unsettled.size()) + " of " +
@@ -128,6 +131,11 @@ void Model::compare(const Core& core) {
       fail(book.settings().name + " has " + std::to_string(book.instances.size()) + " instances, the core says " +
            std::to_string(status.instances));
   }
+  const Counters& counters = core.counters();
+  if (counters.expired != expired_ || counters.ack_timeouts != timed_out_ || counters.settled_late != settled_late_)
+    fail("the core counts expired, ack_timeouts, settled_late " + std::to_string(counters.expired) + ", " +
+         std::to_string(counters.ack_timeouts) + ", " + std::to_string(counters.settled_late) + ", the model " +
+         std::to_string(expired_) + ", " + std::to_string(timed_out_) + ", " + std::to_string(settled_late_));
   if (core.registrations() < instances || core.registrations() > instances + leaving)
     fail("the core counts " + std::to_string(core.registrations()) + " registrations, the model " +
          std::to_string(instances));
@@ -148,7 +156,8 @@ void Model::check_end(const Core& core) {
   for (const EndpointBook& book : endpoints_) {
     if (book.live() > 0) return fail(std::to_string(book.live()) + " messages are left at " + book.settings().name);
     const QueueLedger& queue = book.queue;
-    if (queue.taken.messages != queue.settled.messages + queue.dropped.messages + queue.dead.messages)
+    if (queue.taken.messages !=
+        queue.settled.messages + queue.dropped.messages + queue.expired.messages + queue.dead.messages)
       return fail("the copies of " + book.settings().name + " do not add up");
   }
   for (const Copy& copy : copies_)

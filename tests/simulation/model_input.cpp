@@ -13,7 +13,7 @@ unsigned bit(RefusalCode code) {
 
 }  // namespace
 
-void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, size_t parts, Time now) {
+void Model::worker_frame(ConnectionId from, std::string_view key, Bytes header, Bytes body, size_t parts, Time now) {
   in_frame_ = true;
   ConnectionBook& connection = connections_[from];
   const bool registered = connection.registration && !connection.registration->leaving;
@@ -28,7 +28,7 @@ void Model::worker_frame(ConnectionId from, Bytes header, Bytes body, size_t par
     return;
   }
   if (!frame) return end_with(from, ErrorCode::malformed, now);
-  if (const auto* it = std::get_if<Hello>(&*frame)) return hello(from, *it, now);
+  if (const auto* it = std::get_if<Hello>(&*frame)) return hello(from, key, *it, now);
   if (const auto* it = std::get_if<Send>(&*frame)) return send(from, *it, body, now);
   if (const auto* it = std::get_if<Ack>(&*frame)) return ack(from, *it, now);
   if (const auto* it = std::get_if<Nack>(&*frame)) return nack(from, *it, now);
@@ -44,13 +44,13 @@ void Model::worker_frame_done(Time now) {
   if (ending && connections_.contains(*ending) && connections_[*ending].registration) end(*ending, now);
 }
 
-void Model::hello(ConnectionId from, const Hello& frame, Time now) {
+void Model::hello(ConnectionId from, std::string_view key, const Hello& frame, Time now) {
   ConnectionBook& connection = connections_[from];
   journal_.note("core gets a HELLO: connection, confirmed, prefetch", from, frame.confirmed, frame.prefetch);
   std::optional<EndpointId> endpoint;
   for (EndpointId id = 0; id < endpoints_.size(); ++id)
     if (settings_.endpoints[id].name == frame.name && settings_.endpoints[id].role == *frame.role &&
-        !settings_.endpoints[id].joint)
+        !settings_.endpoints[id].joint && !settings_.endpoints[id].removed)
       endpoint = id;
 
   SessionBook* session = nullptr;
@@ -67,7 +67,9 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
     return;
   }
   if (!endpoint) return refuse_hello(ErrorCode::unknown_endpoint);
-  if (session != nullptr && session->endpoint != *endpoint) return refuse_hello(ErrorCode::not_permitted);
+  if (!may_be(std::string(key), *endpoint)) return refuse_hello(ErrorCode::not_permitted);
+  if (session != nullptr && (session->endpoint != *endpoint || session->key != key))
+    return refuse_hello(ErrorCode::not_permitted);
 
   if (connection.registration && !connection.registration->leaving) {
     SessionBook& current = *connection.registration->session;
@@ -85,6 +87,7 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
   if (session == nullptr) {
     session = sessions_.emplace_back(std::make_unique<SessionBook>()).get();
     session->id = std::string(frame.session);
+    session->key = key;
     session->endpoint = *endpoint;
     session->any_first = !frame.session.empty();
   }
@@ -103,6 +106,7 @@ void Model::hello(ConnectionId from, const Hello& frame, Time now) {
   registration.first_number = connection.next_number;
   registration.welcomes_due = 1;
   registration.refused = frame.confirmed;
+  registration.told_timeout_ms = book.settings().ack_timeout_ms;
 }
 
 void Model::send(ConnectionId from, const Send& frame, Bytes body, Time now) {
@@ -198,7 +202,7 @@ bool Model::pass(EndpointId sender, const Message& message, Outcome& outcome, Wa
   for (EndpointId target : targets) {
     if (const auto joint = settings_.endpoints[target].joint) {
       taken |= pass(*joint, message, outcome, way, now);
-    } else if (endpoints_[target].admit(message.queued.size(), now.monotonic_ms)) {
+    } else if (endpoints_[target].admit(message.queued.size())) {
       enqueue(target, message, message.queued, outcome, now);
       ++way.taken;
       taken = true;
@@ -214,6 +218,8 @@ bool Model::pass(EndpointId sender, const Message& message, Outcome& outcome, Wa
 unsigned Model::judge(const EndpointBook& sender, const Message& message) const {
   const Draft& draft = message.draft;
   unsigned refusal = 0;
+  if (sender.settings().removed && sender.settings().role == Role::transport)
+    refusal |= bit(RefusalCode::unknown_endpoint);
   if (sender.settings().dead_letters) refusal |= bit(RefusalCode::not_permitted);
   if (message.sent.size() > settings_.max_message_bytes) refusal |= bit(RefusalCode::too_large);
   if (draft.flaw != Flaw::none && draft.flaw != Flaw::too_large) refusal |= bit(RefusalCode::malformed);
@@ -232,6 +238,8 @@ std::vector<EndpointId> Model::targets_of(EndpointId sender, const Message& mess
   const auto followed = [&](const Memory& memory, const std::string& id) -> std::optional<EndpointId> {
     const auto found = memory.find(id);
     if (!scenario_.reply_tracking(from.dispatcher) || found == memory.end() || found->second.ambiguous) return {};
+    const EndpointSettings& source = settings_.endpoints[found->second.source];
+    if (source.removed || source.dispatcher != from.dispatcher) return {};
     return found->second.source;
   };
   if (from.role == Role::transport) {
@@ -265,7 +273,7 @@ void Model::remember(EndpointId sender, const Message& message) {
 void Model::enqueue(EndpointId endpoint, const Message& message, Bytes text, Outcome& outcome, Time now) {
   EndpointBook& book = endpoints_[endpoint];
   book.insert(new_copy(endpoint, message, text), now.monotonic_ms);
-  if (const auto spell = book.holding_spell(now.monotonic_ms)) outcome.holds.push_back({endpoint, *spell});
+  if (const auto spell = book.holding_spell()) outcome.holds.push_back({endpoint, *spell});
 }
 
 void Model::ack(ConnectionId from, Ack frame, Time now) {
@@ -278,33 +286,37 @@ void Model::ack(ConnectionId from, Ack frame, Time now) {
     never_delivered |= numbers.back() >= connection.next_number;
   }
   if (never_delivered) return end_with(from, ErrorCode::malformed, now);
+  settle_overdue(registration, frame.upto, numbers);
   for (const auto& [number, copy] : registration.unsettled)
     if (number <= frame.upto) numbers.push_back(number);
   for (Seq number : numbers) {
     const auto found = registration.unsettled.find(number);
     if (found == registration.unsettled.end()) continue;
     registration.unsettled_bytes -= found->second->bytes;
-    endpoints_[registration.endpoint].finish(*found->second, Copy::State::settled, now.monotonic_ms);
+    endpoints_[registration.endpoint].finish(*found->second, Copy::State::settled);
     registration.unsettled.erase(found);
   }
-  if (registration.unsettled.empty()) registration.alone = false;
+  free_slot(registration);
+}
+
+void Model::free_slot(RegistrationBook& registration) {
+  if (registration.slots_taken() == 0) registration.alone = false;
 }
 
 void Model::nack(ConnectionId from, const Nack& frame, Time now) {
   ConnectionBook& connection = connections_[from];
   RegistrationBook& registration = *connection.registration;
   if (frame.seq == 0 || frame.seq >= connection.next_number) return end_with(from, ErrorCode::malformed, now);
+  if (registration.overdue.erase(frame.seq) > 0) return free_slot(registration);  // it has failed there already
   const auto found = registration.unsettled.find(frame.seq);
   if (found == registration.unsettled.end()) return;
   Copy& copy = *found->second;
   registration.unsettled_bytes -= copy.bytes;
   registration.unsettled.erase(found);
-  if (registration.unsettled.empty()) registration.alone = false;
+  free_slot(registration);
   const EndpointSettings& settings = endpoints_[registration.endpoint].settings();
   if (!frame.requeue || settings.dead_letters) return bury(copy, std::string(frame.reason), now);
-  const uint64_t delay_ms = settings.redeliver_ms << std::min<uint32_t>(copy.failures, 20);
-  copy.nacked_by = registration.number;
-  fail_copy(copy, now.monotonic_ms + std::min(delay_ms, limits::redeliver_ms_max), now);
+  fail_there(copy, registration, std::nullopt, now);
 }
 
 void Model::flow(ConnectionId from, const Flow& frame, Time now) {

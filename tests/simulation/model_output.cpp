@@ -103,10 +103,10 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
     connection.blocked_ms = now.monotonic_ms;
     return;
   }
-  if (const auto* it = std::get_if<Welcome>(&*frame)) return welcome(to, *it, now);
+  if (const auto* it = std::get_if<Welcome>(&*frame)) return welcome(to, *it);
   if (const auto* it = std::get_if<Deliver>(&*frame)) return deliver(to, *it, body, now);
   if (!body.empty()) return fail("a body where none belongs, to connection " + number(to));
-  if (const auto* it = std::get_if<Confirm>(&*frame)) return confirm(to, *it, now);
+  if (const auto* it = std::get_if<Confirm>(&*frame)) return confirm(to, *it);
   if (const auto* it = std::get_if<Refuse>(&*frame)) return refuse(to, *it);
   if (const auto* it = std::get_if<ErrorFrame>(&*frame)) return error(to, *it, now);
   if (std::holds_alternative<Bye>(*frame)) return bye_answer(to);
@@ -139,6 +139,8 @@ void Model::note_frame(ConnectionId to, const BrokerFrame& frame, Output::Result
 // The registration that a frame speaks to; a fault where there is none, or where it has not been welcomed.
 RegistrationBook* Model::speaking_to(ConnectionId to, const char* what) {
   ConnectionBook& connection = connections_[to];
+  // A heartbeat that finds room again may bring out what was due, just before the time of its endpoint is over.
+  if (!connection.registration && std::ranges::count(ended_this_turn_, to) > 0) return nullptr;
   if (!connection.registration) {
     fail(std::string(what) + " to connection " + number(to) + ", which is not registered");
     return nullptr;
@@ -150,7 +152,7 @@ RegistrationBook* Model::speaking_to(ConnectionId to, const char* what) {
   return &*connection.registration;
 }
 
-void Model::welcome(ConnectionId to, const Welcome& frame, Time now) {
+void Model::welcome(ConnectionId to, const Welcome& frame) {
   ConnectionBook& connection = connections_[to];
   if (connection.stale_welcomes > 0) {
     --connection.stale_welcomes;
@@ -164,7 +166,7 @@ void Model::welcome(ConnectionId to, const Welcome& frame, Time now) {
   connection.stranger_asked = false;
   registration.welcomed = true;
   if (frame.session != session.id) return fail("WELCOME names another session, to connection " + number(to));
-  advance(session, now);
+  advance(session);
   if (frame.last_seq > session.settled)
     return fail("WELCOME says that " + number(frame.last_seq) + " is settled, but only " + number(session.settled) +
                 " is, to connection " + number(to));
@@ -174,16 +176,17 @@ void Model::welcome(ConnectionId to, const Welcome& frame, Time now) {
   const Limits& told = frame.limits;
   if (told.max_message_bytes != settings_.max_message_bytes || told.max_batch_bytes != settings_.max_batch_bytes ||
       told.send_window != settings_.send_window || told.send_window_bytes != settings_.send_window_bytes ||
-      told.max_prefetch != settings_.max_prefetch || told.heartbeat_ms != settings_.heartbeat_ms || told.durable)
+      told.max_prefetch != settings_.max_prefetch || told.heartbeat_ms != settings_.heartbeat_ms ||
+      told.ack_timeout_ms != registration.told_timeout_ms || told.durable)
     return fail("WELCOME announces other limits than those in force");
   registration.confirmed = session.told = frame.last_seq;
 }
 
-void Model::confirm(ConnectionId to, const Confirm& frame, Time now) {
+void Model::confirm(ConnectionId to, const Confirm& frame) {
   RegistrationBook* registration = speaking_to(to, "CONFIRM");
   if (registration == nullptr) return;
   SessionBook& session = *registration->session;
-  advance(session, now);
+  advance(session);
   if (frame.upto < registration->confirmed)
     return fail("CONFIRM goes back from " + number(registration->confirmed) + " to " + number(frame.upto));
   if (frame.upto > session.settled)
@@ -284,7 +287,11 @@ void Model::deliver(ConnectionId to, const Deliver& frame, Bytes body, Time now)
   for (Copy* copy : batch) {
     endpoint.hand_out(*copy);
     copy->nacked_by = 0;
-    registration->unsettled.emplace(connection.next_number++, copy);
+    copy->holder = to;
+    copy->number = connection.next_number++;
+    copy->handed_ms = now.monotonic_ms;
+    copy->timed = endpoint.settings().ack_timeout_ms != 0;
+    registration->unsettled.emplace(copy->number, copy);
     registration->unsettled_bytes += copy->bytes;
     ++delivered_;
   }
@@ -292,7 +299,7 @@ void Model::deliver(ConnectionId to, const Deliver& frame, Bytes body, Time now)
 
 // A message and where its copies are, for a report.
 std::string Model::describe(const Message& message) const {
-  static constexpr const char* states[] = {"waiting", "under way", "settled", "dropped", "dead"};
+  static constexpr const char* states[] = {"waiting", "under way", "settled", "dropped", "expired", "dead"};
   std::string text = "message " + number(message.serial);
   text += " (" + message.draft.id + " from " + settings_.endpoints[message.draft.sender].name + "; copies:";
   if (message.serial < copies_of_.size())
@@ -368,7 +375,7 @@ bool Model::is_dead_letter(const Copy& copy, Bytes body, size_t& bytes) const {
 void Model::check_batch(ConnectionId to, const std::vector<Copy*>& batch, uint64_t bytes, Time now) {
   const RegistrationBook& registration = *connections_[to].registration;
   const std::string whom = " to connection " + number(to);
-  if (registration.unsettled.size() + batch.size() > registration.prefetch)
+  if (registration.slots_taken() + batch.size() > registration.prefetch)
     return fail("more than its prefetch of " + number(registration.prefetch) + whom);
   if (batch.size() > 1 && bytes > settings_.max_batch_bytes) return fail("a batch over max_batch_bytes" + whom);
   if (registration.unsettled_bytes + bytes > settings_.max_unsettled_bytes &&
@@ -378,8 +385,10 @@ void Model::check_batch(ConnectionId to, const std::vector<Copy*>& batch, uint64
   for (const Copy* copy : batch) {
     const std::string what = "message " + number(copy->message->serial);
     if (copy->kind() != batch.front()->kind()) return fail("a batch of both kinds" + whom);
+    if (endpoints_[registration.endpoint].is_past(*copy, now.monotonic_ms))
+      return fail(what + " is past its time" + whom);
     if (copy->due_ms > now.monotonic_ms) return fail(what + " comes back before its time" + whom);
-    if (copy->alone() && (batch.size() > 1 || !registration.unsettled.empty()))
+    if (copy->alone() && (batch.size() > 1 || registration.slots_taken() > 0))
       return fail(what + " is a suspect and does not travel alone" + whom);
   }
 }
@@ -390,20 +399,20 @@ void Model::check_order(EndpointBook& endpoint, const RegistrationBook& registra
   const MessageKind kind = batch.front()->kind();
   uint64_t last = 0;
   for (const Copy* copy : batch) {
-    if (copy->place < last) return fail("message " + number(copy->message->serial) + " is out of order in its batch");
-    last = copy->place;
+    if (copy->rank < last) return fail("message " + number(copy->message->serial) + " is out of order in its batch");
+    last = copy->rank;
     if (copy->deliveries > 0) continue;
-    uint64_t& first_place = endpoint.first_places[static_cast<size_t>(kind)][copy->message->draft.sender];
-    if (copy->place < first_place)
+    uint64_t& first_rank = endpoint.first_places[static_cast<size_t>(kind)][copy->message->draft.sender];
+    if (copy->rank < first_rank)
       return fail("message " + number(copy->message->serial) + " is overtaken by one sent later");
-    first_place = copy->place;
+    first_rank = copy->rank;
   }
   // What a send of this turn has found gone goes back when that turn is done with the endpoint; and an instance that
   // was kept empty for a suspect takes that first.
   if (gone_this_turn_ || batch.front()->alone()) return;
   auto next = batch.begin();
   for (const auto& [place, copy] : endpoint.waiting(kind)) {
-    if (place > last) break;
+    if (copy->rank >= last && place > batch.back()->place) break;
     if (next != batch.end() && *next == copy) {
       ++next;
     } else if (copy->due_ms <= now.monotonic_ms && !copy->alone() && copy->nacked_by != registration.number) {
@@ -411,6 +420,8 @@ void Model::check_order(EndpointBook& endpoint, const RegistrationBook& registra
       const bool fits =
           registration.unsettled.empty() || registration.unsettled_bytes + copy->bytes <= settings_.max_unsettled_bytes;
       if (copy->nacked_by != 0 && !fits) continue;
+      // Letters of one moment have no order among themselves.
+      if (copy->rank == last || std::find(batch.begin(), batch.end(), copy) != batch.end()) continue;
       return fail(describe(*copy->message) + " was there before and is passed over by " +
                   describe(*batch.back()->message));
     }
@@ -430,7 +441,11 @@ void Model::check_turns(EndpointBook& endpoint, ConnectionId to, const std::vect
   // Only what was there already when the batch before went out had the turn after that.
   const Copy& other = *others.begin()->second;
   if (other.deliveries > 0 || other.batches_before >= batches) return;
-  if (can_take(connections_[to], other) && !lacks_bytes(endpoint, other))
+  for (const auto& [place, copy] : others) {
+    if (copy->rank != other.rank) break;
+    if (lacks_bytes(endpoint, *copy)) return;
+  }
+  if (can_take(connections_[to], other))
     fail(describe(*other.message) + " waits for its turn while the other kind is served twice");
 }
 
@@ -440,16 +455,17 @@ void Model::check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time 
   // One instance may be kept from new work until it is empty, for a suspect that waits to travel alone.
   EndpointBook& endpoint = endpoints_[chosen.endpoint];
   if (endpoint.suspect_waited || suspect_waits(endpoint, now)) return;
-  const uint64_t chosen_free = chosen.prefetch - chosen.unsettled.size();
+  const uint64_t chosen_free = chosen.prefetch - chosen.slots_taken();
   for (ConnectionId id : endpoint.instances) {
     const ConnectionBook& other = connections_[id];
     if (id == to || (other.blocked && other.blocked_ms + 2 > now.monotonic_ms)) continue;
     if (!can_take(other, *batch.front())) continue;
-    if (batch.front()->nacked_by == chosen.number)
+    // One that is late with something itself is not waited for.
+    if (batch.front()->nacked_by == chosen.number && other.registration->overdue.empty())
       return fail("message " + number(batch.front()->message->serial) + " goes back to whom it came from, connection " +
                   number(to) + ", though " + number(id) + " has room");
     if (batch.front()->alone() || batch.front()->nacked_by == other.registration->number) continue;
-    if (other.registration->prefetch - other.registration->unsettled.size() > chosen_free)
+    if (other.registration->prefetch - other.registration->slots_taken() > chosen_free)
       return fail("connection " + number(to) + " is served though " + number(id) + " has more free prefetch");
   }
 }
@@ -459,7 +475,7 @@ void Model::check_choice(ConnectionId to, const std::vector<Copy*>& batch, Time 
 bool Model::lacks_bytes(const EndpointBook& endpoint, const Copy& copy) {
   return std::any_of(endpoint.instances.begin(), endpoint.instances.end(), [&](ConnectionId id) {
     const RegistrationBook& registration = *connections_[id].registration;
-    return !registration.unsettled.empty() && registration.unsettled.size() < registration.prefetch &&
+    return !registration.unsettled.empty() && registration.slots_taken() < registration.prefetch &&
            registration.unsettled_bytes + copy.bytes > settings_.max_unsettled_bytes;
   });
 }
@@ -474,9 +490,10 @@ bool Model::suspect_waits(const EndpointBook& endpoint, Time now) const {
 bool Model::can_take(const ConnectionBook& connection, const Copy& copy) const {
   if (!connection.registration || !connection.registration->welcomed || connection.registration->leaving) return false;
   const RegistrationBook& registration = *connection.registration;
-  if (registration.alone || registration.unsettled.size() >= registration.prefetch) return false;
+  if (registration.alone || registration.slots_taken() >= registration.prefetch) return false;
+  if (copy.alone() && registration.slots_taken() > 0) return false;
   if (registration.unsettled.empty()) return true;
-  return !copy.alone() && registration.unsettled_bytes + copy.bytes <= settings_.max_unsettled_bytes;
+  return registration.unsettled_bytes + copy.bytes <= settings_.max_unsettled_bytes;
 }
 
 }  // namespace signalbox::simulation

@@ -36,7 +36,7 @@ bool Model::is_told(const RegistrationBook& registration) {
 }
 
 bool Model::offer(EndpointId target, MessageKind, Bytes copy) {
-  if (!endpoints_[target].admit(copy.size(), entering_now_.monotonic_ms)) return false;
+  if (!endpoints_[target].admit(copy.size())) return false;
   enqueue(target, *entering_, copy, *entering_outcome_, entering_now_);
   endpoints_[entering_from_->endpoint].sender.copies.add(copy.size());
   ++entering_way_->taken;

@@ -7,7 +7,7 @@
 namespace signalbox::simulation {
 namespace {
 
-constexpr std::string_view names[] = {"one_dispatcher", "several_dispatchers", "everything"};
+constexpr std::string_view names[] = {"one_dispatcher", "several_dispatchers", "everything", "changing"};
 
 std::string hexadecimal(uint64_t value) {
   char text[16];

@@ -24,7 +24,7 @@ class Setup final : public RouterSetup {
         settings_(std::move(settings)) {
     for (size_t id = 0; id < scenario.endpoint_count(); ++id) {
       const EndpointSettings& endpoint = scenario.endpoint(static_cast<EndpointId>(id));
-      if (endpoint.dead_letters || endpoint.dispatcher != dispatcher) continue;
+      if (endpoint.dead_letters || endpoint.removed || endpoint.dispatcher != dispatcher) continue;
       (endpoint.role == Role::transport ? transports_ : applications_).push_back(endpoint.name);
     }
     settings_.push_back(list_setting("transport_names", transports_));
@@ -67,7 +67,7 @@ class Setup final : public RouterSetup {
   std::optional<EndpointId> id_of(std::string_view name, Role role) const {
     for (size_t id = 0; id < scenario_.endpoint_count(); ++id) {
       const EndpointSettings& endpoint = scenario_.endpoint(static_cast<EndpointId>(id));
-      if (endpoint.dead_letters || endpoint.dispatcher != dispatcher_) continue;
+      if (endpoint.dead_letters || endpoint.removed || endpoint.dispatcher != dispatcher_) continue;
       if (endpoint.name == name && endpoint.role == role) return static_cast<EndpointId>(id);
     }
     return std::nullopt;
@@ -131,6 +131,8 @@ Scenario::Scenario(Random& random, Installation installation) {
     make_one_dispatcher(random);
   } else if (installation == Installation::several_dispatchers) {
     make_several_dispatchers(random);
+  } else if (installation == Installation::changing) {
+    make_changing(random);
   } else {
     make_everything(random);
   }
@@ -184,17 +186,19 @@ void Scenario::make_several_dispatchers(Random& random) {
   }
   add_dead_letters(random);
 
-  for (uint32_t dispatcher = 0; dispatcher < count; ++dispatcher) {
-    const std::vector<EndpointId> targets = endpoints_of(dispatcher, Role::application);
-    const std::vector<EndpointId> transports = endpoints_of(dispatcher, Role::transport);
-    for (const EndpointId id : transports) {
-      if (id != transports.front() && random.chance(50)) continue;
-      map_transport(random, endpoints_[id], targets);
-    }
-    if (has_relays(dispatcher)) dispatchers_[dispatcher].mapping["foreign"].push_back(targets.back());
-    if (random.chance(300))
-      dispatchers_[dispatcher].aliases["alias"] = endpoints_[transports[random.below(transports.size())]].name;
+  for (uint32_t dispatcher = 0; dispatcher < count; ++dispatcher) map_simply(random, dispatcher);
+}
+
+void Scenario::map_simply(Random& random, uint32_t dispatcher) {
+  const std::vector<EndpointId> targets = endpoints_of(dispatcher, Role::application);
+  const std::vector<EndpointId> transports = endpoints_of(dispatcher, Role::transport);
+  for (const EndpointId id : transports) {
+    if (id != transports.front() && random.chance(50)) continue;
+    map_transport(random, endpoints_[id], targets);
   }
+  if (has_relays(dispatcher)) dispatchers_[dispatcher].mapping["foreign"].push_back(targets.back());
+  if (random.chance(300))
+    dispatchers_[dispatcher].aliases["alias"] = endpoints_[transports[random.below(transports.size())]].name;
 }
 
 void Scenario::join(uint32_t near, uint32_t far) {
@@ -229,6 +233,7 @@ void Scenario::add_dead_letters(Random& random) {
   dead.dead_letters = true;
   dead.overflow = Overflow::drop_oldest;
   dead.max_messages = random.between(30, 300);  // above what its readers can have under way together
+  dead_letters_ = static_cast<EndpointId>(endpoints_.size());
   endpoints_.push_back(dead);
 }
 
@@ -300,6 +305,9 @@ Settings Scenario::settings() const {
   settings.max_prefetch = max_prefetch;
   settings.max_unsettled_bytes = max_unsettled_bytes;
   settings.session_ttl_s = session_ttl_s;
+  settings.removed_endpoint_ms = removed_endpoint_ms;
+  settings.keys_required = keys_required_;
+  settings.peers = peers();
   settings.routing_memory_bytes = limits::mebibyte;  // far more than a run fills, so that nothing is pushed out
   settings.hash_secret = hash_secret_;
   return settings;
@@ -309,14 +317,15 @@ std::vector<EndpointId> Scenario::endpoints_of(uint32_t dispatcher, Role role) c
   std::vector<EndpointId> found;
   for (EndpointId id = 0; id < endpoints_.size(); ++id) {
     const EndpointSettings& endpoint = endpoints_[id];
-    if (endpoint.dispatcher == dispatcher && endpoint.role == role && !endpoint.dead_letters) found.push_back(id);
+    if (endpoint.dispatcher == dispatcher && endpoint.role == role && !endpoint.dead_letters && !endpoint.removed)
+      found.push_back(id);
   }
   return found;
 }
 
 bool Scenario::has_relays(uint32_t dispatcher) const {
   return std::any_of(endpoints_.begin(), endpoints_.end(), [dispatcher](const auto& endpoint) {
-    return endpoint.relay && endpoint.dispatcher == dispatcher;
+    return endpoint.relay && !endpoint.removed && endpoint.dispatcher == dispatcher;
   });
 }
 

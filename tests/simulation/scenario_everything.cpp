@@ -11,7 +11,7 @@
 namespace signalbox::simulation {
 
 void Scenario::make_everything(Random& random) {
-  rough_ = true;
+  rough_ = twin_ = true;
   if (random.chance(250)) {
     make_diamond(random);
   } else {

@@ -167,11 +167,10 @@ std::optional<Plan> first_that_fails(const Plan& first, uint64_t runs, Totals& t
       Simulation simulation(plan);
       simulation.note_in(*notes);
       if (!simulation.run()) ::_exit(exit_code_of_fault);
-      notes->delivered += simulation.delivered();
-      notes->dead += simulation.dead();
+      notes->totals += simulation.totals();
     }
   });
-  totals = {notes->delivered, notes->dead};
+  totals = notes->totals;
   if (went_well(child)) return std::nullopt;
   Plan failed = first;
   failed.seed = notes->seed;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/simulation/plan.hpp"
+#include "tests/simulation/simulation.hpp"
 
 namespace signalbox::simulation {
 
@@ -27,12 +28,6 @@ struct RunResult {
 
 // Runs it in a process of its own.
 RunResult run_apart(const Plan& plan);
-
-// What many runs did, together.
-struct Totals {
-  uint64_t delivered = 0;
-  uint64_t dead = 0;
-};
 
 // Runs the plan's seed and those behind it, `runs` in all, in one process apart. The first that fails; empty: none.
 std::optional<Plan> first_that_fails(const Plan& first, uint64_t runs, Totals& totals);

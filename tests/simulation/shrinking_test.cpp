@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "broker/core/planted_fault.hpp"
 #include "tests/simulation/simulation.hpp"
 
@@ -11,14 +13,16 @@ namespace {
 
 constexpr uint64_t steps = 2000;
 
-class ShrinkingTest : public testing::TestWithParam<PlantedFault> {
+using FaultSomewhere = std::pair<PlantedFault, Installation>;
+
+class ShrinkingTest : public testing::TestWithParam<FaultSomewhere> {
  protected:
   void TearDown() override { planted_fault = PlantedFault::none; }
 
   // A run that fails late, so that there is something to leave out.
-  static Plan late_failure() {
+  static Plan late_failure(Installation installation) {
     for (uint64_t seed = 1; seed < 1000; ++seed) {
-      const Plan plan{seed, steps, Installation::one_dispatcher, PlantedLie::none, {}};
+      const Plan plan{seed, steps, installation, PlantedLie::none, {}};
       const RunResult result = run_apart(plan);
       if (result.failed && result.step > steps / 4) return plan;
     }
@@ -28,8 +32,8 @@ class ShrinkingTest : public testing::TestWithParam<PlantedFault> {
 };
 
 TEST_P(ShrinkingTest, AFailingRunIsMadeShort) {
-  planted_fault = GetParam();
-  const Plan plan = late_failure();
+  planted_fault = GetParam().first;
+  const Plan plan = late_failure(GetParam().second);
   const RunResult whole = run_apart(plan);
   const Shortened shortened = shorten(plan);
   ASSERT_TRUE(shortened.plan.kept.has_value());
@@ -48,8 +52,11 @@ TEST_P(ShrinkingTest, AFailingRunIsMadeShort) {
   EXPECT_FALSE(sound.failed) << sound.report;
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, ShrinkingTest,
-                         testing::Values(PlantedFault::requeued_at_the_tail, PlantedFault::delivery_lost_on_loss));
+INSTANTIATE_TEST_SUITE_P(
+    Each, ShrinkingTest,
+    testing::Values(FaultSomewhere{PlantedFault::requeued_at_the_tail, Installation::one_dispatcher},
+                    FaultSomewhere{PlantedFault::delivery_lost_on_loss, Installation::one_dispatcher},
+                    FaultSomewhere{PlantedFault::late_ack_forgotten, Installation::changing}));
 
 TEST(Shrinking, ARunThatIsSoundStaysAsItIs) {
   const Shortened shortened = shorten(Plan{1, 200, Installation::one_dispatcher, PlantedLie::none, {}});

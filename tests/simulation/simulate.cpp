@@ -24,7 +24,7 @@ constexpr const char* help =
     "  --seed S            the first seed (default: one by chance; it is printed)\n"
     "  --runs K            so many runs, from that seed on (default 1)\n"
     "  --steps N           in each run (default 10000)\n"
-    "  --installation I    one_dispatcher, several_dispatchers or everything (default: one_dispatcher)\n"
+    "  --installation I    one_dispatcher (the default), several_dispatchers, everything or changing\n"
     "  --replay FILE       the run in this file, every event of it printed\n"
     "  --trace T           prints every event from step T on\n"
     "  --folder F          where the file of a shortened run goes (default: here)\n"
@@ -112,9 +112,13 @@ int run_seeds(const Options& options) {
     return 1;
   }
   const std::chrono::duration<double> span = std::chrono::steady_clock::now() - start;
-  std::printf("all promises kept: %llu deliveries, %llu dead letters, %.0f steps a second\n",
-              static_cast<unsigned long long>(totals.delivered), static_cast<unsigned long long>(totals.dead),
-              static_cast<double>(options.runs * options.plan.steps) / span.count());
+  std::printf(
+      "all promises kept: %llu deliveries, %llu dead letters, %llu expired, %llu taken from their workers, "
+      "%llu settled late, %llu reloads, %.0f steps a second\n",
+      static_cast<unsigned long long>(totals.delivered), static_cast<unsigned long long>(totals.dead),
+      static_cast<unsigned long long>(totals.expired), static_cast<unsigned long long>(totals.timed_out),
+      static_cast<unsigned long long>(totals.settled_late), static_cast<unsigned long long>(totals.reloads),
+      static_cast<double>(options.runs * options.plan.steps) / span.count());
   return 0;
 }
 

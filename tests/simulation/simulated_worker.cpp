@@ -15,12 +15,13 @@ std::string header_of(const Frame& frame) {
 
 }  // namespace
 
-SimulatedWorker::SimulatedWorker(World& world, size_t index, EndpointId endpoint)
+SimulatedWorker::SimulatedWorker(World& world, size_t index, EndpointId endpoint, uint64_t instance)
     : world_(world),
       index_(index),
       endpoint_(endpoint),
       role_(world.scenario.endpoint(endpoint).role),
-      name_(world.scenario.endpoint(endpoint).name) {
+      name_(world.scenario.endpoint(endpoint).name),
+      key_(world.scenario.key_of(endpoint, instance)) {
   resumes_ = world_.random.chance(700);
   patience_ = world_.random.chance(150) ? 900 : world_.random.below(300);
   return_ms_ = world_.now.monotonic_ms + world_.random.below(200);
@@ -126,6 +127,12 @@ bool SimulatedWorker::idle() const {
   return state_ == State::registered && held_.empty() && unsettled_.empty();
 }
 
+void SimulatedWorker::note_waiting() const {
+  if (idle()) return;
+  world_.journal.note("worker waits: worker, state (0 offline, 1 greeting, 2 registered, 3 leaving), held, unsettled",
+                      index_, static_cast<uint64_t>(state_), held_.size(), unsettled_.size());
+}
+
 void SimulatedWorker::act() {
   const uint64_t now_ms = world_.now.monotonic_ms;
   if (hangs()) return;
@@ -135,7 +142,9 @@ void SimulatedWorker::act() {
   }
   if (now_ms - heard_ms_ > 3 * world_.scenario.heartbeat_ms) {
     // Silence: a leaving worker just goes; the others greet again, or open a new connection.
-    if (state_ == State::leaving || !world_.link.is_open(connection_) || world_.random.chance(300)) {
+    // Nor does it know which HELLO a WELCOME answers, where one may have been refused without a word that arrived.
+    const bool unanswered = state_ == State::greeting && world_.scenario.is_changing();
+    if (state_ == State::leaving || unanswered || !world_.link.is_open(connection_) || world_.random.chance(300)) {
       if (state_ == State::leaving) forget_everything();
       go_offline(0);
     } else {
@@ -273,6 +282,8 @@ void SimulatedWorker::settle() {
     std::vector<Seq> also;
     for (const auto& [number, message] : unsettled_)
       if (random.chance(400) && also.size() < world_.scenario.max_prefetch) also.push_back(number);
+    // In any order.
+    if (world_.scenario.is_changing() && random.chance(500)) std::ranges::reverse(also);
     write_ack(header, 0, also.data(), also.size());
     for (Seq number : also) unsettled_.erase(number);
     world_.journal.note("worker ACKs side by side: worker, connection, count", index_, connection_, also.size());

@@ -38,7 +38,7 @@ struct World {
 
 class SimulatedWorker {
  public:
-  SimulatedWorker(World& world, size_t index, EndpointId endpoint);
+  SimulatedWorker(World& world, size_t index, EndpointId endpoint, uint64_t instance);
 
   // One thing of its choice.
   void act();
@@ -53,8 +53,12 @@ class SimulatedWorker {
 
   // Registered, everything confirmed, everything settled.
   bool idle() const;
+  // What it waits for, as an event.
+  void note_waiting() const;
   ConnectionId connection() const { return connection_; }
   EndpointId endpoint() const { return endpoint_; }
+  // That its connections show.
+  const std::string& key() const { return key_; }
 
  private:
   enum class State : uint8_t { offline, greeting, registered, leaving };
@@ -99,6 +103,7 @@ class SimulatedWorker {
   const EndpointId endpoint_;
   const Role role_;
   const std::string name_;
+  const std::string key_;
   bool resumes_ = false;
   uint64_t patience_ = 0;  // how seldom, of a thousand times, it settles what it has
 

@@ -97,7 +97,9 @@ void SimulatedWorker::on_error(const ErrorFrame& frame) {
   if (state_ == State::greeting && not_registered) return;
   world_.journal.note("worker gets an ERROR: worker, connection", index_, connection_);
   if (state_ == State::leaving) forget_everything();
-  if (world_.random.chance(500) && state_ != State::leaving && !hangs()) {
+  // Where names and rights come and go, a HELLO may itself be answered with an ERROR: the next goes another way, so
+  // that it is known which was answered.
+  if (world_.random.chance(500) && state_ != State::leaving && !hangs() && !world_.scenario.is_changing()) {
     say_hello();
   } else {
     go_offline(world_.random.below(1500));

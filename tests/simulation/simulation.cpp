@@ -34,12 +34,33 @@ Simulation::Simulation(Plan plan)
       core_(std::make_unique<Core>(scenario_.settings(), *this)),
       link_(random_),
       world_{random_, scenario_, messages_, link_, journal_, {10'000, start_wall_us}, false, {}} {
-  for (EndpointId endpoint = 0; endpoint < scenario_.endpoint_count(); ++endpoint) {
-    if (scenario_.endpoint(endpoint).joint) continue;
+  add_workers();
+}
+
+// For each endpoint that has none yet.
+void Simulation::add_workers() {
+  for (; peopled_ < scenario_.endpoint_count(); ++peopled_) {
+    if (scenario_.endpoint(peopled_).joint) continue;
     const uint64_t instances = random_.chance(500) ? 1 : random_.between(1, 3);
     for (uint64_t i = 0; i < instances; ++i)
-      workers_.push_back(std::make_unique<SimulatedWorker>(world_, workers_.size(), endpoint));
+      workers_.push_back(std::make_unique<SimulatedWorker>(world_, workers_.size(), peopled_, i));
   }
+}
+
+Totals& Totals::operator+=(const Totals& other) {
+  delivered += other.delivered;
+  dead += other.dead;
+  expired += other.expired;
+  timed_out += other.timed_out;
+  settled_late += other.settled_late;
+  reloads += other.reloads;
+  return *this;
+}
+
+Totals Simulation::totals() const {
+  Totals all = totals_before_;
+  return all +=
+         {model_->delivered(), model_->dead(), model_->expired(), model_->timed_out(), model_->settled_late(), 0};
 }
 
 Simulation::~Simulation() = default;
@@ -75,7 +96,7 @@ void Simulation::step() {
     feed_workers(random_.between(1, 8));
   } else if (choice < 940) {
     for (uint64_t workers = random_.between(1, 4); workers > 0; --workers) any_worker().act();
-  } else if (choice < 992) {
+  } else if (choice < (scenario_.is_changing() ? 980 : 992)) {
     pass_time(random_.chance(950) ? random_.between(1, 30) : random_.between(100, 3000));
   } else {
     something_breaks();
@@ -83,6 +104,11 @@ void Simulation::step() {
 }
 
 void Simulation::something_breaks() {
+  if (scenario_.is_changing()) {
+    const uint64_t choice = random_.below(100);
+    if (choice < 30) return reload();
+    if (choice < 35) return change_rights();
+  }
   if (scenario_.is_rough()) {
     const uint64_t choice = random_.below(100);
     if (choice < 15) return any_worker().hang(random_.below(20'000));
@@ -112,11 +138,30 @@ void Simulation::start_draining() {
   core_->drain(world_.now);
 }
 
+// Another configuration while it runs. A broker that drains takes none.
+void Simulation::reload() {
+  if (draining_) return;
+  const uint64_t changes = world_.healing ? 0 : scenario_.change(random_);
+  journal_.note("the broker is given another configuration: changes", changes);
+  ++totals_before_.reloads;
+  model_->reload(scenario_.settings(), world_.now);
+  core_->reload(scenario_.settings(), world_.now);
+  end_turn();
+  add_workers();
+}
+
+void Simulation::change_rights() {
+  scenario_.change_rights(random_);
+  journal_.note("keys' rights change");
+  model_->peers_changed(scenario_.peers(), world_.now);
+  core_->peers_changed(scenario_.peers(), world_.now);
+  end_turn();
+}
+
 // A new broker in its place: it knows nobody.
 void Simulation::restart() {
   journal_.note("the broker is started again: everything was settled", core_->drained());
-  delivered_before_ += model_->delivered();
-  dead_before_ += model_->dead();
+  totals_before_ = totals();
   for (const auto& worker : workers_) worker->lose_connection(0);
   link_.drop_everything();
   core_.reset();
@@ -134,8 +179,9 @@ bool Simulation::feed_core(uint64_t frames) {
     for (size_t offset = 0; offset < count; ++offset) {
       const ConnectionId from = link_.connections()[(start + offset) % count];
       if (!link_.take_for_broker(from, frame, world_.now.monotonic_ms)) continue;
-      model_->worker_frame(from, frame.header, frame.body, frame.parts, world_.now);
-      core_->frame(from, {}, frame.header, frame.body, frame.parts, world_.now);
+      const std::string& key = workers_[link_.worker_of(from)]->key();
+      model_->worker_frame(from, key, frame.header, frame.body, frame.parts, world_.now);
+      core_->frame(from, key, frame.header, frame.body, frame.parts, world_.now);
       model_->worker_frame_done(world_.now);
       fed = true;
       break;
@@ -165,7 +211,8 @@ bool Simulation::feed_workers(uint64_t frames) {
 void Simulation::end_turn() {
   if (journal_.failed()) return;
   model_->end_gone(world_.now);
-  core_->flush(world_.now);
+  do core_->flush(world_.now);
+  while (core_->has_more());
   if (!journal_.failed()) model_->check_turn(link_, world_.now);
 }
 
@@ -176,14 +223,23 @@ void Simulation::pass_time(uint64_t span_ms) {
     span_ms -= tick_ms;
     world_.now.monotonic_ms += tick_ms;
     world_.now.wall_us += static_cast<int64_t>(tick_ms * 1000 + random_.below(1000));
+    if (scenario_.is_changing() && random_.chance(20)) jump_wall_clock();
     journal_.at(step_, world_.now.monotonic_ms);
     model_->end_gone(world_.now);
     model_->forget_lost_sessions(world_.now);
+    model_->time_passes(world_.now);
     core_->tick(world_.now);
+    while (core_->has_more()) core_->flush(world_.now);
     if (!journal_.failed()) model_->check_heartbeats(world_.now);
     report_gone();
     end_turn();
   }
+}
+
+// Somebody has set it, by up to a week either way.
+void Simulation::jump_wall_clock() {
+  constexpr int64_t week_us = int64_t{7} * 24 * 3600 * 1'000'000;
+  world_.now.wall_us += static_cast<int64_t>(random_.below(2 * week_us)) - week_us;
 }
 
 void Simulation::report_gone() {
@@ -207,6 +263,10 @@ void Simulation::heal() {
   if (draining_) restart();
   world_.healing = true;
   link_.heal();
+  if (scenario_.is_changing()) {
+    scenario_.bring_everything_back(random_);
+    reload();
+  }
   const uint64_t deadline_ms = world_.now.monotonic_ms + 600'000;
   while (!journal_.failed()) {
     begin_step(step_ + 1);
@@ -219,9 +279,10 @@ void Simulation::heal() {
     check();
     const bool idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
     if (idle && model_->live_copies() == 0 && !link_.in_flight()) return;
-    if (world_.now.monotonic_ms > deadline_ms)
-      return journal_.fail("not drained long after everything healed: " + std::to_string(model_->live_copies()) +
-                           " messages are left" + (idle ? "" : ", and some worker still waits"));
+    if (world_.now.monotonic_ms <= deadline_ms) continue;
+    for (const auto& worker : workers_) worker->note_waiting();
+    return journal_.fail("not drained long after everything healed: " + std::to_string(model_->live_copies()) +
+                         " messages are left" + (idle ? "" : ", and some worker still waits"));
   }
 }
 

@@ -27,14 +27,25 @@
 
 namespace signalbox::simulation {
 
+// What runs did, together.
+struct Totals {
+  uint64_t delivered = 0;
+  uint64_t dead = 0;
+  uint64_t expired = 0;
+  uint64_t timed_out = 0;  // taken from workers that kept them for too long
+  uint64_t settled_late = 0;
+  uint64_t reloads = 0;
+
+  Totals& operator+=(const Totals& other);
+};
+
 // What a run writes down for who may outlive it.
 struct RunNotes {
   uint64_t seed = 0;         // of the run
   uint64_t step = 0;         // the last one begun
   Random* starts = nullptr;  // where chance stood when each step began, as far as there is room
   uint64_t starts_max = 0;
-  uint64_t delivered = 0;  // by all runs that noted here and have ended
-  uint64_t dead = 0;
+  Totals totals;  // of all runs that noted here and have ended
 };
 
 class Simulation final : public Output {
@@ -58,8 +69,9 @@ class Simulation final : public Output {
   const std::string& fault() const { return journal_.fault(); }
   bool lied() const { return lied_; }
 
-  uint64_t delivered() const { return delivered_before_ + model_->delivered(); }
-  uint64_t dead() const { return dead_before_ + model_->dead(); }
+  Totals totals() const;
+  uint64_t delivered() const { return totals().delivered; }
+  uint64_t dead() const { return totals().dead; }
   const Core& core() const { return *core_; }
 
  private:
@@ -71,10 +83,14 @@ class Simulation final : public Output {
   void something_breaks();
   void start_draining();
   void restart();
+  void reload();
+  void change_rights();
+  void add_workers();
   bool feed_core(uint64_t frames);
   bool feed_workers(uint64_t frames);
   void end_turn();
   void pass_time(uint64_t span_ms);
+  void jump_wall_clock();
   void report_gone();
   void check();
   void heal();
@@ -94,11 +110,11 @@ class Simulation final : public Output {
   SimulatedLink link_;
   World world_;
   std::vector<std::unique_ptr<SimulatedWorker>> workers_;
+  EndpointId peopled_ = 0;  // endpoints below have their workers
   uint64_t step_ = 0;
   bool draining_ = false;
   RunNotes* notes_ = nullptr;
-  uint64_t delivered_before_ = 0;  // the broker was started again
-  uint64_t dead_before_ = 0;
+  Totals totals_before_;  // the broker was started again
 };
 
 // The journal of a run that is going on is printed if the process aborts, as it does when an assertion of the core

@@ -63,12 +63,27 @@ TEST_F(SimulationTest, EveryPromiseIsKeptThroughChains) {
   EXPECT_GT(dead, seed_count / 2);
 }
 
+// Time-outs, reloads, rights that change, and a wall clock that jumps.
+TEST_F(SimulationTest, EveryPromiseIsKeptWhileEverythingChanges) {
+  Totals totals;
+  for (uint64_t seed = 1; seed <= seed_count / 4; ++seed) {
+    Simulation simulation(seed, steps, Installation::changing);
+    ASSERT_TRUE(simulation.run()) << simulation.report();
+    totals += simulation.totals();
+  }
+  EXPECT_GT(totals.delivered, seed_count * steps / 80);
+  EXPECT_GT(totals.expired, seed_count);
+  EXPECT_GT(totals.timed_out, seed_count);
+  EXPECT_GT(totals.settled_late, seed_count / 4);
+  EXPECT_GT(totals.reloads, seed_count);
+}
+
 // Other routers, middleware, diamonds; workers that hang, hostile frames, drains and restarts. Seeds that nobody has
 // seen before: what fails is printed with its seed, made short, and belongs into failed_runs.txt once it is mended.
 TEST_F(SimulationTest, EveryPromiseIsKeptForFreshSeeds) {
   constexpr uint64_t fresh_seeds = 200;
-  for (const Installation installation :
-       {Installation::everything, Installation::one_dispatcher, Installation::several_dispatchers}) {
+  for (const Installation installation : {Installation::everything, Installation::changing,
+                                          Installation::one_dispatcher, Installation::several_dispatchers}) {
     const Plan first{std::random_device()(), steps, installation, PlantedLie::none, {}};
     std::cout << fresh_seeds << " seeds of " << to_string(installation) << " from " << first.seed << "\n";
     Totals totals;

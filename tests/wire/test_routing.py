@@ -1,5 +1,6 @@
 """SimpleDispatchRouter: who gets what, seen from outside."""
 
+import re
 import unittest
 
 from bus import *
@@ -57,6 +58,12 @@ class Inbound(Routing):
         self["other"].nack(1, True)
         self.assert_all(self["other"].deliveries(1), True)
         self.gets("app")
+
+    def test_what_is_refused_in_the_last_second_is_in_the_log(self):
+        self.assertEqual(len(self.sends("silent", *users(1, 3))), 3)
+        self.bus.stop()
+        told = re.findall(r" refusals code=no_route count=(\d+)", self.bus.log())
+        self.assertEqual(sum(map(int, told)), 3)
 
     def test_no_rule(self):
         self.assertEqual(self.sends("silent", user("m1"), event("m2")), {0: "no_route", 1: "no_route"})
