@@ -101,8 +101,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   mark_dirty(endpoint);
 }
 
-// --- names and keys
-// ---------------------------------------------------------------------------------------------------
+// --- names and keys --------------------------------------------------------------------------------------------------
 
 void Core::State::set_peers(std::vector<PeerSettings> peers) {
   settings.peers = std::move(peers);
@@ -129,8 +128,7 @@ bool Core::State::may_be(std::string_view peer_key, const EndpointSettings& endp
   });
 }
 
-// --- limits
-// -----------------------------------------------------------------------------------------------------------
+// --- limits ----------------------------------------------------------------------------------------------------------
 
 // Of one key, or of all that have none. Whoever shows no key cannot be told from another, so they share one limit; the
 // host itself has none.
@@ -199,8 +197,7 @@ void Core::State::end_not_permitted() {
   flush();
 }
 
-// --- registrations
-// ----------------------------------------------------------------------------------------------------
+// --- registrations ---------------------------------------------------------------------------------------------------
 
 Connection& Core::State::connection_for(ConnectionId id) {
   const auto [it, is_new] = connections.try_emplace(id);
