@@ -122,7 +122,8 @@ void Run::kill_broker() {
   });
 }
 
-// Before it listens, a hangup ends a broker as it ends any program.
+// Before it listens, a hangup ends a broker as it ends any program. Its log is all that says so, hence the short
+// sleeps.
 void Run::hang_up() {
   const auto deadline = Clock::now() + std::chrono::seconds(30);
   while (!read_broker_log(broker_log()).listens) {
