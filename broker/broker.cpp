@@ -34,9 +34,21 @@ LinkSettings link_settings(const Configuration& configuration) {
   return settings;
 }
 
-Settings prepared(Settings settings, MessageLog* message_log) {
-  settings.message_log = message_log;
-  fill_random(settings.hash_secret.data(), settings.hash_secret.size());
+// The settings of each lane, or of the one core.
+std::vector<Settings> settings_by_lane(Configuration& configuration) {
+  std::vector<Settings> settings;
+  settings.push_back(std::move(configuration.settings));
+  for (Settings& further : configuration.further_lanes) settings.push_back(std::move(further));
+  return settings;
+}
+
+std::vector<Settings> prepared(Configuration& configuration, MessageLog* message_log) {
+  std::vector<Settings> settings = settings_by_lane(configuration);
+  fill_random(settings.front().hash_secret.data(), settings.front().hash_secret.size());
+  for (Settings& one : settings) {
+    one.message_log = message_log;
+    one.hash_secret = settings.front().hash_secret;
+  }
   return settings;
 }
 
@@ -57,10 +69,20 @@ Broker::Broker(Configuration configuration, void* context, Log* log)
     : link_(link_settings(configuration), context),
       local_peers_(link_, posted_),
       message_log_(log),
-      core_(prepared(std::move(configuration.settings), log != nullptr ? &message_log_ : nullptr), local_peers_),
+      core_(prepared(configuration, log != nullptr ? &message_log_ : nullptr), local_peers_),
+      idle_(configuration.idle),
       log_(log) {
   local_peers_.serve(core_);
   local_peers_.set_time(read_clock());
+  if (core_.count() > 0) start_lanes(configuration.lane_cpus);
+}
+
+void Broker::start_lanes(const std::vector<uint32_t>& cpus) {
+  lane_threads_ = std::make_unique<LaneThreads>(core_, idle_, cpus, waker_);
+  if (log_ == nullptr) return;
+  for (const uint32_t lane : lane_threads_->not_pinned()) {
+    log_->warn("not_pinned", {{"lane", lane}, {"cpu", cpus[lane]}, {"text", "no such processor, or not allowed"}});
+  }
 }
 
 Broker::~Broker() {
@@ -81,26 +103,35 @@ size_t Broker::do_work(Time now) {
   local_peers_.set_time(now);
   message_log_.turn(now.monotonic_ms, core_.settings().max_log_lines_a_second);
   size_t frames = 0;
+  take_input(now, frames);
+  const size_t functions = posted_.run();
+  if (now.monotonic_ms >= next_tick_ms_) {
+    core_.tick(now);
+    if (log_ != nullptr && fault_report_.look(core_.counters(), link_.counters(), now.monotonic_ms, *log_))
+      fault_report_.report_dropped(core_, *log_);
+    next_tick_ms_ = now.monotonic_ms + tick_interval_ms;
+  }
+  local_peers_.flushed();
+  core_.flush(now);
+  if (core_.count() > 0) waker_.rise();
+  return frames + functions + local_peers_.work();
+}
+
+void Broker::take_input(Time now, size_t& frames) {
   size_t bytes = 0;
-  while (frames < turn_frames_max && bytes < turn_bytes_max) {
+  while (frames < turn_frames_max && bytes < turn_bytes_max && core_.has_room()) {
     Received received;
     const Receipt receipt = link_.receive(received, now.monotonic_ms);
     if (receipt == Receipt::nothing) break;
     ++frames;
     bytes += received.bytes;
-    if (receipt == Receipt::frame) {
+    if (receipt == Receipt::ignored) continue;
+    if (core_.count() == 0) {
       core_.frame(received.from, received.peer_key, received.header, received.body, received.parts, now);
+    } else {
+      core_.frame(received.from, received.peer_key, received.header, link_.take_body(), received.parts, now);
     }
   }
-  const size_t functions = posted_.run();
-  if (now.monotonic_ms >= next_tick_ms_) {
-    core_.tick(now);
-    if (log_ != nullptr) fault_report_.look(core_.counters(), link_.counters(), now.monotonic_ms, *log_);
-    next_tick_ms_ = now.monotonic_ms + tick_interval_ms;
-  }
-  local_peers_.flushed();
-  core_.flush(now);
-  return frames + functions + local_peers_.work();
 }
 
 uint64_t Broker::wait_ms(Time now) {
@@ -111,6 +142,7 @@ uint64_t Broker::wait_ms(Time now) {
 }
 
 uint64_t Broker::idle_ms(Time now) {
+  waker_.doze();
   return link_.has_input() ? 0 : wait_ms(now);
 }
 
@@ -118,7 +150,7 @@ int Broker::fd() {
   if (poll_fd_ >= 0) return poll_fd_;
   const int poll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (poll_fd < 0) return -1;
-  for (const int fd : {posted_.fd(), link_.fd()}) {
+  for (const int fd : {posted_.fd(), waker_.fd(), link_.fd()}) {
     epoll_event event{};
     event.events = EPOLLIN;
     if (fd < 0 || epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event) == 0) continue;
@@ -131,7 +163,7 @@ int Broker::fd() {
 void Broker::reload(Configuration next, Time now) {
   local_peers_.set_time(now);
   if (next.settings.keys_required) link_.set_peer_keys(peer_keys(next.settings));
-  core_.reload(std::move(next.settings), now);
+  core_.reload(settings_by_lane(next), now);
 }
 
 void Broker::drain(Time now) {
@@ -148,7 +180,12 @@ Ending Broker::close(bool at_once) {
   SIGNALBOX_ASSERT(!in_turn_ && !ended_, "the broker ends once, and not from within its own turn");
   ended_ = true;
   Ending ending{.at_once = at_once, .left = left_behind()};
-  if (log_ != nullptr) fault_report_.finish(core_.counters(), link_.counters(), *log_);
+  if (log_ != nullptr) {
+    fault_report_.finish(core_.counters(), link_.counters(), *log_);
+    fault_report_.report_dropped(core_, *log_);
+  }
+  lane_threads_ = nullptr;
+  core_.flush(read_clock());  // what the lanes said last
   local_peers_.end();
   posted_.close();
   link_.close(at_once ? 0 : linger_ms);
@@ -173,11 +210,18 @@ Ending Broker::run(StopSignal& stop) {
     }
     const size_t work = do_work(now);
     if (draining && ((work == 0 && drained()) || now.monotonic_ms >= drain_until_ms)) break;
-    if (work == 0 && link_.wait(wait_ms(now), stop.fd(), posted_.fd())) stop.clear();
+    if (work == 0) idle(now, stop);
   }
   Ending ending = close(at_once);
   local_peers_.set_thread({});
   return ending;
+}
+
+void Broker::idle(Time now, StopSignal& stop) {
+  if (idle_ != Idle::sleep) return idle_once(idle_);
+  waker_.doze();
+  if (link_.wait(wait_ms(now), stop.fd(), {posted_.fd(), waker_.fd()})) stop.clear();
+  waker_.rise();
 }
 
 void Broker::start() {
@@ -200,6 +244,7 @@ Ending Broker::stop(bool at_once) {
 
 std::vector<Ending::Left> Broker::left_behind() const {
   std::vector<Ending::Left> left;
+  const Lanes::Standstill standstill(core_);
   const std::vector<EndpointSettings>& endpoints = core_.settings().endpoints;
   for (EndpointId id = 0; id < endpoints.size(); ++id) {
     const QueueLedger queue = core_.status(id).queue;

@@ -23,20 +23,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "broker/configuration.hpp"
-#include "broker/core/core.hpp"
+#include "broker/core/lanes.hpp"
 #include "broker/fault_report.hpp"
+#include "broker/lane_threads.hpp"
 #include "broker/link.hpp"
 #include "broker/local_peers.hpp"
 #include "broker/log.hpp"
 #include "broker/message_log.hpp"
 #include "broker/posted_functions.hpp"
 #include "broker/stop_signal.hpp"
+#include "broker/waker.hpp"
 
 namespace signalbox {
 
@@ -110,13 +113,16 @@ class Broker {
 
   // As bound: "tcp://127.0.0.1:*" has its port here.
   const std::vector<std::string>& endpoints() const { return link_.endpoints(); }
-  const Core& core() const { return core_; }
+  const Lanes& core() const { return core_; }
   const LinkCounters& link_counters() const { return link_.counters(); }
 
  private:
   friend class LocalEndpoint;
 
   LocalPeers& local_peers() { return local_peers_; }
+  void take_input(Time now, size_t& frames);
+  void start_lanes(const std::vector<uint32_t>& cpus);
+  void idle(Time now, StopSignal& stop);
   uint64_t wait_ms(Time now);
   std::vector<Ending::Left> left_behind() const;
 
@@ -126,7 +132,10 @@ class Broker {
   PostedFunctions posted_;
   LocalPeers local_peers_;
   BrokerMessageLog message_log_;
-  Core core_;
+  Lanes core_;
+  const Idle idle_;
+  Waker waker_;                                // by which lanes wake the loop
+  std::unique_ptr<LaneThreads> lane_threads_;  // null: there are no lanes
   Log* const log_;
   FaultReport fault_report_;
   uint64_t next_tick_ms_ = 0;

@@ -15,6 +15,7 @@
 #include "broker/configuration_peers.hpp"
 #include "broker/configuration_toml.hpp"
 #include "broker/configuration_values.hpp"
+#include "broker/core/lane_board.hpp"
 #include "broker/plugins.hpp"
 #include "protocol/text.hpp"
 
@@ -128,6 +129,33 @@ void read_dispatchers(const Setting& file, const RouterRegistry& registry, const
   }
 }
 
+// Every lane but the first has routers and middleware of its own, made as the first lane's were.
+void make_further_lanes(const Setting& file, const RouterRegistry& registry, const Plugins& plugins,
+                        const Running* before, Configuration& configuration, FaultList& faults) {
+  const uint32_t lanes = configuration.settings.lanes;
+  for (uint32_t lane = 1; lane < lanes && faults.empty(); ++lane) {
+    Configuration again;
+    FaultList new_faults;  // what was said of the first lane need not be said again
+    again.settings.product = configuration.settings.product;
+    const uint64_t max_users = read_broker(file.find("broker"), again, new_faults);
+    read_dispatchers(file, registry, plugins, max_users, before, again.settings, new_faults);
+    again.settings.peers = configuration.settings.peers;
+    again.settings.keys_required = configuration.settings.keys_required;
+    for (Fault& fault : new_faults.take_faults()) faults.fault(fault.where, std::move(fault.text));
+    configuration.further_lanes.push_back(std::move(again.settings));
+  }
+  if (lanes == 0 || !faults.empty()) return;
+  auto placed =
+      place_endpoints(configuration.settings, lanes, before != nullptr ? before->lane_of : std::vector<uint32_t>());
+  if (placed) {
+    configuration.lane_of = std::move(*placed);
+  } else {
+    faults.fault({},
+                 "with this change, endpoints that are on several lanes would have to be on one, since their router "
+                 "or middleware keeps state: restart the broker for this configuration");
+  }
+}
+
 ConfigurationResult one_fault(Fault fault) {
   ConfigurationResult result;
   result.faults.push_back(std::move(fault));
@@ -178,6 +206,7 @@ ConfigurationResult read_settings(const Setting& file, const RouterRegistry& kno
   read_peers(file, *configuration, faults);
   configuration->file = file;
   if (before != nullptr) check_fixed_values(*before, *configuration, faults);
+  make_further_lanes(file, registry, plugins, before, *configuration, faults);
 
   ConfigurationResult result;
   result.faults = faults.take_faults();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "broker/core/settings.hpp"
+#include "broker/idle.hpp"
 #include "protocol/keys.hpp"
 #include "routers/registry.hpp"
 #include "routers/setting.hpp"
@@ -33,6 +34,10 @@ struct Fault {
 
 struct Configuration {
   Settings settings;
+  std::vector<Settings> further_lanes;  // the same once more for each lane but the first, with routers of its own
+  std::vector<uint32_t> lane_of;        // by endpoint; where there are lanes
+  std::vector<uint32_t> lane_cpus;      // the processor of each lane; empty: whichever
+  Idle idle = Idle::sleep;
   std::vector<std::string> endpoints;  // what the link binds: tcp://, ipc:// or inproc://. A program whose workers are
                                        // all in its own process may clear it: then nothing is bound
   bool insecure = false;               // may bind elsewhere than on loopback

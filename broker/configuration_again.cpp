@@ -18,6 +18,7 @@ class ClosedRouter final : public Router {
   void inbound(const Incoming&, Decision& decision) override { refuse(decision); }
   void event(const Incoming&, Decision& decision) override { refuse(decision); }
   void outbound(const Incoming&, Decision& decision) override { refuse(decision); }
+  bool keeps_state() const override { return false; }
   std::vector<Route> routes() const override { return {}; }
 
  private:
@@ -45,9 +46,15 @@ std::string in_words(const std::string& value) {
 // Each fixed setting as text, so that they can be compared, and shown.
 std::vector<std::pair<std::string, std::string>> fixed_values(const Configuration& configuration) {
   const Settings& settings = configuration.settings;
+  std::vector<std::string> cpus;
+  for (const uint32_t cpu : configuration.lane_cpus) cpus.push_back(std::to_string(cpu));
+  constexpr const char* idle_words[] = {"sleep", "yield", "spin"};
   return {{"endpoints", joined(configuration.endpoints)},
           {"plugins", joined(configuration.plugins)},
           {"insecure", configuration.insecure ? "true" : "false"},
+          {"lanes", std::to_string(settings.lanes)},
+          {"lane_cpus", joined(cpus)},
+          {"idle", idle_words[static_cast<size_t>(configuration.idle)]},
           {"heartbeat_ms", std::to_string(settings.heartbeat_ms)},
           {"max_message_bytes", std::to_string(settings.max_message_bytes)},
           {"max_batch_bytes", std::to_string(settings.max_batch_bytes)},
@@ -64,6 +71,7 @@ Running running(const Configuration& configuration) {
               .dispatchers = {},
               .fixed_values = fixed_values(configuration),
               .secret_key = configuration.secret_key,
+              .lane_of = configuration.lane_of,
               .file = configuration.file};
   for (const DispatcherSettings& dispatcher : configuration.settings.dispatchers) {
     now.dispatchers.push_back(dispatcher.name);

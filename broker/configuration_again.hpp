@@ -29,7 +29,8 @@ struct Running {
   std::vector<std::string> dispatchers;                           // names, by number
   std::vector<std::pair<std::string, std::string>> fixed_values;  // of [broker], as text
   SecretKey secret_key;
-  Setting file;  // all of it, as read
+  std::vector<uint32_t> lane_of;  // by endpoint; where there are lanes
+  Setting file;                   // all of it, as read
 };
 [[nodiscard]] Running running(const Configuration& configuration);
 

@@ -90,23 +90,42 @@ void read_endpoints(const Setting& section, Configuration& configuration, FaultL
   }
 }
 
-// What stands in the documentation and is not built yet must not be taken in silence.
-void refuse_what_is_not_built(const Setting& section, FaultList& faults) {
+void read_idle(const Setting& setting, Configuration& configuration, FaultList& faults) {
+  const std::vector<std::string> ways = {"sleep", "yield", "spin"};
+  if (!check_type(setting, Setting::Type::text, "\"sleep\", \"yield\" or \"spin\"", faults)) return;
+  const auto found = std::ranges::find(ways, setting.text);
+  if (found == ways.end()) {
+    faults.unknown_name(setting.position,
+                        "idle must be \"sleep\", \"yield\" or \"spin\", not " + in_quotes(setting.text), setting.text,
+                        ways);
+  } else {
+    configuration.idle = static_cast<Idle>(found - ways.begin());
+  }
+}
+
+void read_lane_cpus(const Setting& setting, Configuration& configuration, FaultList& faults) {
+  if (!check_type(setting, Setting::Type::array, "an array of processors' numbers, one for each lane", faults)) return;
+  const uint32_t lanes = configuration.settings.lanes;
+  if (setting.items.size() != lanes) {
+    faults.fault(setting.position, "lane_cpus must name one processor for each lane: there are " +
+                                       std::to_string(lanes) + " lanes, and " + std::to_string(setting.items.size()) +
+                                       (setting.items.size() == 1 ? " is named" : " are named"));
+  }
+  for (Setting item : setting.items) {
+    item.key = "a processor in lane_cpus";
+    if (const auto cpu = read_number(item, 0, limits::processors_max - 1, faults)) {
+      configuration.lane_cpus.push_back(static_cast<uint32_t>(*cpu));
+    }
+  }
+}
+
+void read_threads(const Setting& section, Configuration& configuration, FaultList& faults) {
   if (const Setting* lanes = section.find("lanes")) {
-    if (read_number(*lanes, 0, 1024, faults).value_or(0) > 0) {
-      faults.fault(lanes->position, "this version has no lanes yet: lanes must be 0");
-    }
+    const uint64_t count = read_number(*lanes, 0, limits::lanes_max, faults).value_or(0);
+    configuration.settings.lanes = static_cast<uint32_t>(count);
   }
-  const Setting* idle = section.find("idle");
-  if (idle != nullptr && check_type(*idle, Setting::Type::text, "\"sleep\"", faults)) {
-    const std::vector<std::string> ways = {"sleep", "yield", "spin"};
-    if (std::ranges::find(ways, idle->text) == ways.end()) {
-      faults.unknown_name(idle->position, "idle must be \"sleep\", not " + in_quotes(idle->text), idle->text, ways);
-    } else if (idle->text != "sleep") {
-      faults.fault(idle->position,
-                   "this version cannot idle by " + in_quotes(idle->text) + " yet: idle must be \"sleep\"");
-    }
-  }
+  if (const Setting* cpus = section.find("lane_cpus")) read_lane_cpus(*cpus, configuration, faults);
+  if (const Setting* idle = section.find("idle")) read_idle(*idle, configuration, faults);
 }
 
 void check_batch_holds_a_message(const Setting& section, const Settings& settings, FaultList& faults) {
@@ -202,7 +221,7 @@ uint64_t read_broker(const Setting* section, Configuration& configuration, Fault
     if (const Setting* insecure = section->find("insecure")) {
       configuration.insecure = read_boolean(*insecure, faults).value_or(false);
     }
-    refuse_what_is_not_built(*section, faults);
+    read_threads(*section, configuration, faults);
     read_endpoints(*section, configuration, faults);
   }
   if (configuration.endpoints.empty()) configuration.endpoints.emplace_back(default_endpoint);
@@ -254,7 +273,7 @@ void read_endpoint_settings(const Setting& file, Settings& settings, FaultList& 
 const std::vector<std::string>& broker_keys() {
   static const std::vector<std::string> keys = [] {
     std::vector<std::string> all = {"endpoint",   "endpoints", "max_users", "insecure", "secret_key_file",
-                                    "secret_key", "lanes",     "idle",      "plugins"};
+                                    "secret_key", "lanes",     "lane_cpus", "idle",     "plugins"};
     for (const auto& number : broker_numbers) all.emplace_back(number.key);
     return all;
   }();

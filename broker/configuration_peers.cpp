@@ -6,7 +6,9 @@
 #include <unordered_set>
 #include <utility>
 
+#include "broker/authentication.hpp"
 #include "broker/configuration_values.hpp"
+#include "broker/link.hpp"
 #include "protocol/codes.hpp"
 #include "protocol/keys.hpp"
 #include "protocol/text.hpp"
@@ -47,6 +49,16 @@ void read_key_in_place(const Setting& setting, Configuration& configuration, Fau
   }
   configuration.secret_key = SecretKey(*key);
   wipe(*key);
+}
+
+// Empty where the file has no sound key, or this libzmq no CURVE: the broker's start says so.
+std::string own_public_key(const Configuration& configuration) {
+  if (!configuration.secret_key) return {};
+  try {
+    return public_key_of(configuration.secret_key);
+  } catch (const LinkError&) {
+    return {};
+  }
 }
 
 // What may_be can name: the endpoints that workers register under, by role.
@@ -116,7 +128,11 @@ void read_rights(const Setting& setting, const Names& names, PeerSettings& peer,
 // Reads one [[peer]] after the other, and knows those before.
 class PeerReader {
  public:
-  PeerReader(Settings& settings, FaultList& faults) : settings_(settings), names_(settings), faults_(faults) {}
+  PeerReader(Configuration& configuration, FaultList& faults)
+      : settings_(configuration.settings),
+        own_key_(own_public_key(configuration)),
+        names_(configuration.settings),
+        faults_(faults) {}
 
   void read(const Setting& table) {
     if (!check_type(table, Setting::Type::table, "a table", faults_)) return;
@@ -155,6 +171,10 @@ class PeerReader {
       return;
     }
     peer.key = *key;
+    if (peer.key == own_key_) {
+      faults_.fault(setting.position, "this is the broker's own key: a peer has a pair of its own");
+      return;
+    }
     const auto [first, is_new] = by_key_.try_emplace(peer.key, peer.name);
     if (is_new) return;
     faults_.fault(setting.position, "this is the key of " + in_quotes(first->second) +
@@ -162,6 +182,7 @@ class PeerReader {
   }
 
   Settings& settings_;
+  const std::string own_key_;
   const Names names_;
   FaultList& faults_;
   std::unordered_set<std::string> by_name_;
@@ -211,7 +232,7 @@ void read_peers(const Setting& file, Configuration& configuration, FaultList& fa
     return;
   }
   if (!check_type(*peers, Setting::Type::array, "one or more [[peer]] tables", faults)) return;
-  PeerReader reader(configuration.settings, faults);
+  PeerReader reader(configuration, faults);
   for (const Setting& table : peers->items) reader.read(table);
 }
 

@@ -16,10 +16,11 @@ void report(Log& log, std::string_view event, std::string_view code, uint64_t no
 
 }  // namespace
 
-void FaultReport::look(const Counters& counters, const LinkCounters& link, uint64_t now_ms, Log& log) {
-  if (now_ms < next_ms_) return;
+bool FaultReport::look(const Counters& counters, const LinkCounters& link, uint64_t now_ms, Log& log) {
+  if (now_ms < next_ms_) return false;
   next_ms_ = now_ms + interval_ms;
   finish(counters, link, log);
+  return true;
 }
 
 void FaultReport::finish(const Counters& counters, const LinkCounters& link, Log& log) {
@@ -39,6 +40,18 @@ void FaultReport::finish(const Counters& counters, const LinkCounters& link, Log
   report(log, "refused_keys", "", link.refused_keys, link_.refused_keys);
   counters_ = counters;
   link_ = link;
+}
+
+void FaultReport::report_dropped(const Lanes& core, Log& log) {
+  const Lanes::Standstill standstill(core);
+  const std::vector<EndpointSettings>& endpoints = core.settings().endpoints;
+  dropped_.resize(endpoints.size());
+  for (EndpointId id = 0; id < endpoints.size(); ++id) {
+    const uint64_t now = core.status(id).queue.dropped.messages;
+    if (now == dropped_[id]) continue;
+    log.warn("dropped", {{"endpoint", endpoints[id].name}, {"count", now - dropped_[id]}, {"total", now}});
+    dropped_[id] = now;
+  }
 }
 
 }  // namespace signalbox

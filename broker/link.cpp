@@ -373,6 +373,13 @@ Receipt Link::receive(Received& received, uint64_t now_ms) {
   return Receipt::frame;
 }
 
+OwnedBytes Link::take_body() {
+  zmq::message_t& body = state_->body;
+  if (body.size() <= copied_body_bytes_max) return OwnedBytes::copy(body.to_string_view());
+  auto* const owner = new zmq::message_t(std::move(body));
+  return {owner->to_string_view(), owner, [](void* kept) { delete static_cast<zmq::message_t*>(kept); }};
+}
+
 // Drops the next surplus parts of the message under way.
 Receipt Link::skip(Received& received) {
   received = {};
@@ -416,12 +423,14 @@ Output::Result Link::send(ConnectionId to, Bytes header, Run body) {
   return Result::sent;
 }
 
-bool Link::wait(uint64_t timeout_ms, int other_fd, int wake_fd) {
+bool Link::wait(uint64_t timeout_ms, int other_fd, std::initializer_list<int> wake_fds) {
   // Never for room to send: a ROUTER says that it has some as soon as any one peer has, so that would spin.
-  zmq_pollitem_t items[3] = {};
+  constexpr size_t wake_fds_max = 2;
+  SIGNALBOX_ASSERT(wake_fds.size() <= wake_fds_max, "so many may wake the loop");
+  zmq_pollitem_t items[2 + wake_fds_max] = {};
   int count = 0;
   if (other_fd >= 0) items[count++] = {nullptr, other_fd, ZMQ_POLLIN, 0};
-  if (wake_fd >= 0) items[count++] = {nullptr, wake_fd, ZMQ_POLLIN, 0};
+  for (const int fd : wake_fds) items[count++] = {nullptr, fd, ZMQ_POLLIN, 0};
   if (state_->socket.handle() != nullptr) items[count++] = {state_->socket.handle(), 0, ZMQ_POLLIN, 0};
   zmq_poll(items, count, static_cast<long>(timeout_ms));
   return other_fd >= 0 && items[0].revents != 0;

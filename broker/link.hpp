@@ -19,12 +19,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "broker/core/output.hpp"
+#include "broker/core/owned_bytes.hpp"
 #include "protocol/keys.hpp"
 
 namespace signalbox {
@@ -83,12 +85,14 @@ class Link final : public Output {
 
   // The next message that is at hand. A message of very many parts is read over several calls, so that each is bounded.
   [[nodiscard]] Receipt receive(Received& received, uint64_t now_ms);
+  // The body of what was received last, for keeps.
+  [[nodiscard]] OwnedBytes take_body();
 
   Result send(ConnectionId to, Bytes header, Run body) override;
 
-  // Waits until a message is at hand or one of the descriptors (-1: none) is readable, at most `timeout_ms`. True:
-  // `other_fd` is.
-  bool wait(uint64_t timeout_ms, int other_fd, int wake_fd = -1);
+  // Waits until a message is at hand or one of the descriptors is readable, at most `timeout_ms`. True: `other_fd` (-1:
+  // none) is.
+  bool wait(uint64_t timeout_ms, int other_fd, std::initializer_list<int> wake_fds = {});
 
   // For a loop that waits by itself. A message is at hand; also reads what libzmq has been told meanwhile, so that fd()
   // is readable from then on when there is news.

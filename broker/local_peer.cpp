@@ -31,9 +31,14 @@ void LocalPeer::take(Bytes header, Run body, const Entry* entries, uint32_t coun
   const auto frame = parse_broker_frame(header);
   SIGNALBOX_ASSERT(frame && std::holds_alternative<Deliver>(*frame), "the core speaks its own protocol");
   const auto& deliver = std::get<Deliver>(*frame);
+  // Noted here, so that nobody has to look for the messages' ends a second time; a lane cannot show its entries.
+  Bytes rest = body.bytes();
+  for (uint32_t i = 0; i < count; ++i) {
+    const size_t bytes = entries != nullptr ? entries[i].size : map_bytes(rest).value_or(rest.size());
+    sizes_.push_back(static_cast<uint32_t>(bytes));
+    rest.remove_prefix(bytes);
+  }
   inbox_.push_back({std::move(body), deliver.first_seq, deliver.redelivered});
-  // Noted here, so that nobody has to look for the messages' ends a second time.
-  for (uint32_t i = 0; i < count; ++i) sizes_.push_back(entries[i].size);
   peers().list(*this);
 }
 

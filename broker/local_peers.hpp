@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "broker/core/core.hpp"
+#include "broker/core/lanes.hpp"
 #include "broker/core/ring.hpp"
 #include "broker/link.hpp"
 #include "broker/local_peer.hpp"
@@ -34,7 +34,7 @@ class LocalPeers final : public Output {
   LocalPeers& operator=(const LocalPeers&) = delete;
 
   // Before any peer is added. The core must outlive them.
-  void serve(Core& core) { core_ = &core; }
+  void serve(Lanes& core) { core_ = &core; }
 
   Result send(ConnectionId to, Bytes header, Run body) override {
     if (to < first_id) return link_.send(to, header, std::move(body));
@@ -71,7 +71,7 @@ class LocalPeers final : public Output {
   // --- for the peers
   void frame(ConnectionId from, Bytes header, Bytes body, size_t parts) {
     needs_flush_ = true;
-    core_->frame(from, own_process_key, header, body, parts, now_);
+    core_->frame_at_once(from, own_process_key, header, body, parts, now_);
   }
   uint64_t received_from(EndpointId endpoint) const { return core_->received(endpoint); }
   void list(LocalPeer& peer);
@@ -95,7 +95,7 @@ class LocalPeers final : public Output {
 
   Link& link_;
   PostedFunctions& posted_;
-  Core* core_ = nullptr;
+  Lanes* core_ = nullptr;
   Time now_;
   uint64_t last_serial_ = 0;
   std::vector<std::shared_ptr<LocalPeer>> slots_;  // by the lower half of the id

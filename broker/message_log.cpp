@@ -24,6 +24,7 @@ Log::Level level_of(MessageLog::Level level) {
 
 void BrokerMessageLog::message(Level level, const std::vector<Item>& items) {
   if (log_ == nullptr) return;
+  const std::lock_guard lock(mutex_);
   if (!rate_.take(now_ms_, lines_a_second_, lines_a_second_)) {
     ++left_out_;
     return;
@@ -34,12 +35,18 @@ void BrokerMessageLog::message(Level level, const std::vector<Item>& items) {
 }
 
 void BrokerMessageLog::turn(uint64_t now_ms, uint64_t lines_a_second) {
+  const std::lock_guard lock(mutex_);
   now_ms_ = now_ms;
   lines_a_second_ = lines_a_second;
   if (left_out_ == reported_ || now_ms < next_report_ms_) return;
   next_report_ms_ = now_ms + report_interval_ms;
   log_->warn("messages_not_logged", {{"count", left_out_ - reported_}, {"total", left_out_}});
   reported_ = left_out_;
+}
+
+uint64_t BrokerMessageLog::left_out() const {
+  const std::lock_guard lock(mutex_);
+  return left_out_;
 }
 
 }  // namespace signalbox

@@ -3,10 +3,12 @@
 // Peers decide how many messages there are, and a log is written while the loop waits; so there are so many lines a
 // second and no more. What is left out is counted, and a line says so each second: `messages_not_logged`.
 //
-// Thread: that of the core. Owns: nothing; the log must outlive it. Errors: as Log.
+// Thread: any: lanes share the bound, and a line is written under a lock in any case. Owns: nothing; the log must outlive it. Errors: as Log.
 // Bounds: Settings::max_log_lines_a_second, as many at once.
 // Tested by tests/broker/log_test.cpp, tests/wire/test_middleware.py.
 #pragma once
+
+#include <mutex>
 
 #include "broker/core/rate_limit.hpp"
 #include "broker/log.hpp"
@@ -27,12 +29,13 @@ class BrokerMessageLog final : public MessageLog {
   void turn(uint64_t now_ms, uint64_t lines_a_second);
 
   // Messages that were not logged, ever.
-  uint64_t left_out() const { return left_out_; }
+  uint64_t left_out() const;
 
  private:
   static constexpr uint64_t report_interval_ms = 1000;
 
   Log* const log_;
+  mutable std::mutex mutex_;  // guards what follows
   RateLimit rate_;
   uint64_t now_ms_ = 0;
   uint64_t lines_a_second_ = limits::max_log_lines_a_second;

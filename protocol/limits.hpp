@@ -53,6 +53,8 @@ inline constexpr uint64_t redeliver_ms = 1000;
 inline constexpr uint64_t redeliver_ms_max = 60'000;
 
 // Inside the core.
+inline constexpr uint32_t lanes_max = 64;  // a lane's place is a bit of 64
+inline constexpr uint32_t processors_max = 1024;
 inline constexpr size_t endpoints_max = 65'534;  // the routing memory keeps an endpoint in 16 bits, one value is taken
 inline constexpr size_t targets_max = 256;       // copies of one message
 inline constexpr size_t chained_dispatchers_max = 64;  // that a message may go through one behind the other

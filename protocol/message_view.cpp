@@ -115,16 +115,13 @@ inline bool is_ascii_before(const char* text, size_t bytes, const char* end) {
   return is_ascii({text, bytes});
 }
 
-// What routing_metadata holds for us.
-struct RoutingMetadata {
-  value::End end;
-  std::string_view endpoint_name;
-  bool seen = false;
-  bool twice = false;
-  bool wrong_type = false;
-};
+}  // namespace
 
-RoutingMetadata pass_routing_metadata(const char* at, const char* end) {
+std::string_view to_string(Field field) {
+  return rows[static_cast<size_t>(field)].key;
+}
+
+MessageView::RoutingMetadata MessageView::pass_routing_metadata(const char* at, const char* end) {
   RoutingMetadata found;
   const Head map = value::read_head(at, end);
   at = map.payload;
@@ -140,17 +137,11 @@ RoutingMetadata pass_routing_metadata(const char* at, const char* end) {
       if (head.type != Type::text && head.type != Type::nil) found.wrong_type = true;
     }
     const value::End value_end = value::skip(key_end.behind, end, level_of_routing_entries);
-    found.end.too_deep |= key_end.too_deep || value_end.too_deep;
+    found.too_deep |= key_end.too_deep || value_end.too_deep;
     at = value_end.behind;
   }
-  found.end.behind = at;
+  found.behind = at;
   return found;
-}
-
-}  // namespace
-
-std::string_view to_string(Field field) {
-  return rows[static_cast<size_t>(field)].key;
 }
 
 struct MessageView::Findings {
@@ -239,8 +230,8 @@ class MessageView::Pass {
     const char* behind = nullptr;
     if (head.type == Type::map && field == Field::routing_metadata) {
       found_.routing_metadata = pass_routing_metadata(at, end_);
-      if (found_.routing_metadata.end.too_deep) found_.too_deep = true;
-      behind = found_.routing_metadata.end.behind;
+      if (found_.routing_metadata.too_deep) found_.too_deep = true;
+      behind = found_.routing_metadata.behind;
     } else {
       if (head.type != Type::map) found_.wrong_type |= bit(field);
       behind = unread(at);

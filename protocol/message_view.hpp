@@ -83,6 +83,19 @@ class MessageView {
   static constexpr size_t index(Field field) { return static_cast<size_t>(field); }
   struct Findings;  // what the pass noted for the verdict at its end, in message_view.cpp
   class Pass;       // the pass itself
+  friend class Stencil;
+
+  // What routing_metadata holds for us.
+  struct RoutingMetadata {
+    const char* behind = nullptr;  // null: broken
+    std::string_view endpoint_name;
+    bool too_deep = false;
+    bool seen = false;
+    bool twice = false;
+    bool wrong_type = false;
+  };
+  // Passes the map at `at`.
+  static RoutingMetadata pass_routing_metadata(const char* at, const char* end);
 
   Scan broken(std::string_view fault);
   // What is wrong with the message; empty: nothing.

@@ -102,6 +102,7 @@ class ContentKeywordRouter final : public Router {
     if (incoming.direction == Direction::outbound) memory_.remember(incoming, Field::transport_name);
   }
 
+  bool keeps_state() const override { return memory_.is_kept(); }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

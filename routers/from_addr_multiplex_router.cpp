@@ -61,6 +61,7 @@ class FromAddrMultiplexRouter final : public Router {
     decision.set(Field::transport_name, transport_names_[found->second]);
   }
 
+  bool keeps_state() const override { return false; }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

@@ -62,6 +62,7 @@ class FromAddressRouter final : public Router {
     if (incoming.direction == Direction::outbound) memory_.remember(incoming, Field::from_addr);
   }
 
+  bool keeps_state() const override { return memory_.is_kept(); }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

@@ -57,6 +57,7 @@ class LoggingMiddleware final : public Middleware {
                        level->text, known);
   }
 
+  bool keeps_state() const override { return false; }
   void enters(const Passing& passing, Edits&) override { write(passing, "entering"); }
   void leaves(const Passing& passing, Edits&) override { write(passing, "leaving"); }
 

@@ -38,6 +38,8 @@ class Middleware {
 
   virtual void enters(const Passing& passing, Edits& edits) = 0;
   virtual void leaves(const Passing& passing, Edits& edits) = 0;
+  // As Router::keeps_state().
+  virtual bool keeps_state() const { return true; }
 };
 
 // What a piece is made from: its options. find() and require() look into the table that has the piece's name; where

@@ -12,6 +12,7 @@ class MiddlewareBothWays : public Middleware {
  public:
   void enters(const Passing& passing, Edits& edits) final { pass(passing, edits); }
   void leaves(const Passing& passing, Edits& edits) final { pass(passing, edits); }
+  bool keeps_state() const final { return false; }
 
  protected:
   virtual void inbound(const Passing& passing, Edits& edits) = 0;

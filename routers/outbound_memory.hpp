@@ -24,6 +24,8 @@ class OutboundMemory {
                                  .reading_renews = false});
   }
 
+  bool is_kept() const { return table_ != nullptr; }
+
   // For Router::taken: an outbound message has been taken, and that field of it is what an event about it will be
   // routed by.
   void remember(const Incoming& outbound, Field field) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "protocol/text.hpp"
+
 namespace signalbox {
 
 namespace {
@@ -53,7 +55,7 @@ Patterns& Patterns::operator=(Patterns&&) noexcept = default;
 std::string Patterns::add(std::string_view expression) {
   auto single = std::make_unique<re2::RE2>(re2::StringPiece(expression.data(), expression.size()),
                                            options_for(pattern_memory_bytes));
-  if (!single->ok()) return single->error();
+  if (!single->ok()) return printable(single->error());  // it quotes the expression
   state_->singles.push_back(std::move(single));
   return {};
 }

@@ -58,6 +58,7 @@ class RedirectRouter final : public Router {
     decision.deliver(found->second);
   }
 
+  bool keeps_state() const override { return false; }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

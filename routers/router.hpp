@@ -11,7 +11,7 @@
 //
 // docs/writing-a-router.md shows a whole router; docs/decisions/router-interface.md says why the interface is as it is.
 //
-// Thread: one at a time, always the same; a router needs no lock. Owns: its own state. Time: only what comes in
+// Thread: one, always the same, for each router that is made; so a router needs no lock. Owns: its own state. Time: only what comes in
 // `incoming.now`; state that expires compares with that. Errors: a router never throws once it is made; faults of its
 // configuration go to RouterSetup::fault. Bounds: limits::targets_max targets; state that peers make grow needs a bound
 // of the router's own.
@@ -161,6 +161,9 @@ class Router {
   virtual void taken(const Incoming&) {}
   // False: transport_name is not this router's business, every transport is a relay, and nothing is filled in.
   virtual bool uses_transport_name() const { return true; }
+  // What one message leaves behind changes how another is routed. Then all of its dispatcher's messages are routed on
+  // one lane; a router that says no is made once for each lane, and no two of these know of each other.
+  virtual bool keeps_state() const { return true; }
   // What it would do, for `check`.
   virtual std::vector<Route> routes() const = 0;
 };

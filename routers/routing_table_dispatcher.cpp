@@ -58,6 +58,7 @@ class RoutingTableDispatcher final : public Router {
   }
 
   bool uses_transport_name() const override { return false; }
+  bool keeps_state() const override { return false; }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

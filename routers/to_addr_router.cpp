@@ -54,6 +54,7 @@ class ToAddrRouter final : public Router {
 
   void outbound(const Incoming& incoming, Decision& decision) override { transports_.decide(incoming, decision); }
 
+  bool keeps_state() const override { return false; }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

@@ -97,6 +97,7 @@ class ToAddressRouter final : public Router {
     if (incoming.direction == Direction::outbound) memory_.remember(incoming, Field::from_addr);
   }
 
+  bool keeps_state() const override { return memory_.is_kept(); }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

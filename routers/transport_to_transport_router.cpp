@@ -35,6 +35,7 @@ class TransportToTransportRouter final : public Router {
     decision.discard("this router carries from transport to transport alone");
   }
 
+  bool keeps_state() const override { return false; }
   std::vector<Route> routes() const override { return routes_; }
 
  private:

@@ -33,25 +33,42 @@ uint64_t claimed_type(Bytes header) {
 
 }  // namespace
 
-Endpoint::Endpoint(EndpointId number, EndpointSettings endpoint_settings, SegmentPool& pool, SegmentStore& store)
-    : id(number), settings(std::move(endpoint_settings)), queue(settings, pool, store) {}
+Endpoint::Endpoint(EndpointId number, EndpointSettings endpoint_settings, bool is_elsewhere, SegmentPool& pool,
+                   SegmentStore& store)
+    : id(number), elsewhere(is_elsewhere), settings(std::move(endpoint_settings)), queue(settings, pool, store) {}
 
-Core::State::State(Settings all_settings, Output& to)
+Core::State::State(Core& core, Settings all_settings, Output& to, std::unique_ptr<LaneBoard> own, LaneBoard& shared,
+                   uint32_t number)
     : settings(std::move(all_settings)),
       output(to),
-      memory(settings.routing_memory_bytes, settings.hash_secret),
-      routing(settings, *this, memory, *this) {
+      own_board(std::move(own)),
+      board(shared),
+      lane(number),
+      pool(board.pool(lane)),
+      routing(settings, *this, board.memory(), *this) {
+  board.cores()[lane] = &core;
   SIGNALBOX_ASSERT(settings.endpoints.size() <= limits::endpoints_max, "the configuration bounds the endpoints");
   add_endpoints();
   set_peers(std::move(settings.peers));
 }
 
-Core::State::~State() = default;
+Core::State::~State() {
+  for (Endpoint& endpoint : endpoints) {
+    for (const Endpoint::Packing& packing : endpoint.packing) {
+      if (packing.block != nullptr) Run::drop(packing.block);
+    }
+  }
+  for (const auto& [to, parcel] : parcels_left_) {
+    if (parcel.block != nullptr) Run::drop(parcel.block);
+  }
+}
 
 bool Core::State::has_live_worker(EndpointId endpoint) const {
   // Whether somebody is there behind a joint depends on what the message meets there, so a joint is always live.
-  return endpoint < endpoints.size() &&
-         (!endpoints[endpoint].instances.empty() || endpoints[endpoint].settings.joint.has_value());
+  if (endpoint >= endpoints.size()) return false;
+  const Endpoint& asked = endpoints[endpoint];
+  if (asked.elsewhere && board.gate(endpoint).instances.load(std::memory_order_relaxed) > 0) return true;
+  return !asked.instances.empty() || asked.settings.joint.has_value();
 }
 
 // --- frames ----------------------------------------------------------------------------------------------------------
@@ -219,6 +236,16 @@ void Core::State::connection_gone(Connection& connection) {
   connections.erase(connection.id);
 }
 
+// Its registration is ended as by a HELLO of another kind, which is why it goes: what it was given comes back.
+Seq Core::State::let_connection_go(ConnectionId id) {
+  const auto it = connections.find(id);
+  if (it == connections.end()) return 0;
+  const Seq last_delivered = it->second.last_delivered;
+  if (it->second.session != nullptr) end_registration(*it->second.session, Ending::left);
+  connection_gone(it->second);
+  return last_delivered;
+}
+
 void Core::State::end_gone() {
   for (size_t i = 0; i < gone_.size(); ++i) {
     const auto it = connections.find(gone_[i]);
@@ -251,6 +278,7 @@ void Core::State::flush() {
       Endpoint& endpoint = endpoints[dirty_[i]];
       endpoint.dirty = false;
       deliver(endpoint);
+      publish(endpoint);
     }
     dirty_.clear();
     for (size_t i = 0; i < confirm_due_.size(); ++i) {
@@ -262,6 +290,7 @@ void Core::State::flush() {
     confirm_due_.clear();
     end_gone();
   } while (!dirty_.empty() || !confirm_due_.empty());
+  if (!packed_.empty() || !parcels_left_.empty()) send_parcels();
 }
 
 void Core::State::tick() {
@@ -302,6 +331,7 @@ void Core::State::check_blocked_queues() {
     Endpoint& endpoint = endpoints[id];
     if (endpoint.refusing || now.monotonic_ms - endpoint.over_since_ms < endpoint.settings.block_ms) continue;
     endpoint.refusing = true;
+    publish(endpoint);
     release_holders(endpoint);
   }
 }
@@ -339,11 +369,7 @@ bool Core::State::drained() const {
   });
 }
 
-void Core::State::check_invariants() const {
-  uint64_t copies = 0;
-  uint64_t taken = 0;
-  uint64_t died = 0;
-  uint64_t dead_letters_taken = 0;
+void Core::State::check_invariants(Sums& sums) const {
   size_t instances = 0;
   for (const Endpoint& endpoint : endpoints) {
     endpoint.queue.check_invariants();
@@ -351,11 +377,15 @@ void Core::State::check_invariants() const {
     SIGNALBOX_ASSERT(sender.received == sender.routed + sender.refused + sender.discarded,
                      "received = routed + refused + discarded");
     const QueueLedger& queue = endpoint.queue.ledger();
-    copies += sender.copies.messages;
-    died += sender.not_taken.messages + queue.dead.messages;
-    (endpoint.settings.dead_letters ? dead_letters_taken : taken) += queue.taken.messages;
-    SIGNALBOX_ASSERT(endpoint.holders.empty() || (endpoint.listed_over && !endpoint.refusing),
+    sums.copies += sender.copies.messages;
+    sums.died += sender.not_taken.messages + queue.dead.messages;
+    (endpoint.settings.dead_letters ? sums.dead_letters_taken : sums.taken) += queue.taken.messages;
+    SIGNALBOX_ASSERT(endpoint.elsewhere || endpoint.holders.empty() || (endpoint.listed_over && !endpoint.refusing),
                      "nobody waits for a queue that is within its limit");
+    SIGNALBOX_ASSERT(!endpoint.elsewhere || (endpoint.instances.empty() && queue.taken.messages == 0),
+                     "what another lane has is not here as well");
+    SIGNALBOX_ASSERT(!endpoint.elsewhere || endpoint.holders.empty() || endpoint.asked_for_room,
+                     "who waits for another lane's queue is told when it has room");
     instances += endpoint.instances.size();
     Count under_way;
     for (const Session* session : endpoint.instances) {
@@ -370,8 +400,6 @@ void Core::State::check_invariants() const {
     }
     SIGNALBOX_ASSERT(under_way == queue.under_way, "what is under way is at the instances");
   }
-  SIGNALBOX_ASSERT(copies == taken, "copies = the sum over targets");
-  SIGNALBOX_ASSERT(died == dead_letters_taken, "each dead message is a dead letter");
   SIGNALBOX_ASSERT(instances == live_registrations, "each registration serves one endpoint");
   uint64_t with_a_key = 0;
   for (const auto& [key, use] : key_uses) with_a_key += use.registrations;
@@ -384,9 +412,20 @@ void Core::State::check_invariants() const {
   }
 }
 
+void Core::State::check_sums(const Sums& sums) {
+  SIGNALBOX_ASSERT(sums.copies == sums.taken, "copies = the sum over targets");
+  SIGNALBOX_ASSERT(sums.died == sums.dead_letters_taken, "each dead message is a dead letter");
+}
+
 // --- the public face -------------------------------------------------------------------------------------------------
 
-Core::Core(Settings settings, Output& output) : state_(std::make_unique<State>(std::move(settings), output)) {}
+Core::Core(Settings settings, Output& output) {
+  auto board = std::make_unique<LaneBoard>(settings, 1);
+  LaneBoard& shared = *board;
+  state_ = std::make_unique<State>(*this, std::move(settings), output, std::move(board), shared, 0);
+}
+Core::Core(Settings settings, Output& output, LaneBoard& board, uint32_t lane)
+    : state_(std::make_unique<State>(*this, std::move(settings), output, nullptr, board, lane)) {}
 Core::~Core() = default;
 
 void Core::frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now) {
@@ -413,6 +452,46 @@ void Core::flush(Time now) {
 
 bool Core::has_more() const {
   return state_->has_more();
+}
+
+size_t Core::take_parcels(Time now) {
+  state_->now = now;
+  return state_->take_parcels();
+}
+
+uint64_t Core::take_sent_to() {
+  return state_->take_sent_to();
+}
+bool Core::has_parcels_left() const {
+  return state_->has_parcels_left();
+}
+
+void Core::connection_writable(ConnectionId connection, Time now) {
+  state_->now = now;
+  const auto it = state_->connections.find(connection);
+  if (it != state_->connections.end() && it->second.blocked && !it->second.gone) state_->unblock(it->second);
+}
+
+std::optional<EndpointId> Core::endpoint_named(std::string_view name, Role role) const {
+  const auto named = state_->endpoint_ids.find(name);
+  if (named == state_->endpoint_ids.end() || state_->endpoints[named->second].settings.role != role) {
+    return std::nullopt;
+  }
+  return named->second;
+}
+
+Seq Core::let_connection_go(ConnectionId connection, Time now) {
+  state_->now = now;
+  return state_->let_connection_go(connection);
+}
+
+void Core::take_connection(ConnectionId connection, Seq last_delivered, Time now) {
+  state_->now = now;
+  state_->connection_for(connection).last_delivered = last_delivered;
+}
+
+bool Core::knows(ConnectionId connection) const {
+  return state_->connections.contains(connection);
 }
 
 void Core::tick(Time now) {
@@ -459,7 +538,12 @@ uint64_t Core::queue_memory_bytes() const {
   return state_->pool.bytes_in_use();
 }
 void Core::check_invariants() const {
-  state_->check_invariants();
+  check_invariants({const_cast<Core*>(this)});
+}
+void Core::check_invariants(const std::vector<Core*>& lanes) {
+  State::Sums sums;
+  for (const Core* core : lanes) core->state_->check_invariants(sums);
+  State::check_sums(sums);
 }
 
 }  // namespace signalbox

@@ -13,8 +13,11 @@
 // Tested by core_test.cpp, simulation.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +47,14 @@ struct Counters {
   uint64_t ambiguous_ids = 0;   // ids that two senders have used
   uint64_t memory_evicted = 0;  // live routing memory entries pushed out
   uint64_t state_evicted = 0;   // live entries of routers' state pushed out, as of the last tick
+
+  Counters& operator+=(const Counters& other) {
+    using AsNumbers = std::array<uint64_t, sizeof(Counters) / sizeof(uint64_t)>;  // it has no other members
+    auto sum = std::bit_cast<AsNumbers>(*this);
+    const auto more = std::bit_cast<AsNumbers>(other);
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] += more[i];
+    return *this = std::bit_cast<Counters>(sum);
+  }
 };
 
 // What one endpoint is doing now.
@@ -53,11 +64,16 @@ struct EndpointStatus {
   uint32_t instances = 0;
 };
 
+class LaneBoard;
+
 class Core {
  public:
   // REQUIRES: settings as the configuration checks them (names unique, every dispatcher has a router and a dead-letter
   // endpoint). `output` must outlive the core.
   Core(Settings settings, Output& output);
+  // One lane of several: it has those endpoints that the board gives it, and hands the others' messages on. Settings
+  // are the same for all but for the routers, which are its own. The board must outlive it.
+  Core(Settings settings, Output& output, LaneBoard& board, uint32_t lane);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
@@ -96,6 +112,22 @@ class Core {
   // Nothing waits or is under way in any queue (dead letters aside).
   bool drained() const;
 
+  // --- where there are several lanes: see lane_board.hpp -----------------------------------------------------------
+  // Takes what other lanes have sent, up to a bound; flush() is to follow. Returns how many parcels there were.
+  size_t take_parcels(Time now);
+  // The lanes to which it has handed something since this was asked last, a bit each.
+  uint64_t take_sent_to();
+  // It has parcels for which a passage had no room yet.
+  bool has_parcels_left() const;
+  // The peer has room again: as if the core had asked.
+  void connection_writable(ConnectionId connection, Time now);
+  // The endpoint that a HELLO with this name and role is for.
+  std::optional<EndpointId> endpoint_named(std::string_view name, Role role) const;
+  // Another lane has the connection from now on: ends its registration, and tells how far its deliveries are counted.
+  Seq let_connection_go(ConnectionId connection, Time now);
+  void take_connection(ConnectionId connection, Seq last_delivered, Time now);
+  bool knows(ConnectionId connection) const;
+
   // --- for people, tests and the simulator -------------------------------------------------------------------------
   const Settings& settings() const;
   const Counters& counters() const;
@@ -106,6 +138,8 @@ class Core {
   uint64_t queue_memory_bytes() const;  // blocks in queues or under way
   // Asserts everything that must hold between two events, the ledger included. Slow: for tests.
   void check_invariants() const;
+  // The same for all lanes of a board together. REQUIRES: nothing is on its way between them.
+  static void check_invariants(const std::vector<Core*>& lanes);
 
  private:
   class State;

@@ -28,8 +28,8 @@ class Output {
   // the Run (a reference to them) is destroyed, which may happen on any thread. Must not call back into the core.
   virtual Result send(ConnectionId to, Bytes header, Run body) = 0;
 
-  // A DELIVER. For an output that hands the messages out one by one: `entries` are those of the body's messages in the
-  // queue, `count` of them, and tell their sizes until this returns.
+  // A DELIVER of `count` messages. For an output that hands them out one by one: `entries` are theirs in the queue, and
+  // tell their sizes until this returns; null where the queue is another thread's.
   virtual Result deliver(ConnectionId to, Bytes header, Run body, const Entry* /*entries*/, uint32_t /*count*/) {
     return send(to, header, std::move(body));
   }

@@ -20,9 +20,6 @@ constexpr Queue::Sort sorts[] = {Queue::Sort::again, Queue::Sort::suspect, Queue
 constexpr uint32_t rehome_bytes_min = 4 * limits::kibibyte;
 constexpr uint32_t rehome_fraction = 8;
 
-// An entry stays as long as its segment: so many of them may a straggler pin.
-constexpr size_t segment_messages_max = 256;
-
 constexpr uint8_t saturated = 255;
 
 bool nearly_done(const Segment& segment) {
@@ -77,16 +74,21 @@ Queue::Sort Queue::sort_of(const Entry& entry) {
   return travels_alone(entry) ? Sort::suspect : Sort::again;
 }
 
+bool Queue::is_within_limit(const EndpointSettings& settings, const Count& held) {
+  return held.messages <= 1 || (held.messages <= settings.max_messages && held.bytes <= settings.max_bytes);
+}
+
 bool Queue::within_limit() const {
-  const Count now = held();
-  return now.messages <= 1 || (now.messages <= settings_.max_messages && now.bytes <= settings_.max_bytes);
+  return is_within_limit(settings_, held());
+}
+
+bool Queue::fits(const EndpointSettings& settings, const Count& held, uint64_t bytes, uint64_t times) {
+  return held.messages == 0 ||
+         (held.messages + 1 <= settings.max_messages * times && held.bytes + bytes <= settings.max_bytes * times);
 }
 
 bool Queue::make_room(uint64_t bytes, bool strict) {
-  const auto fits = [&](const Count& now, uint64_t times) {
-    return now.messages == 0 ||
-           (now.messages + 1 <= settings_.max_messages * times && now.bytes + bytes <= settings_.max_bytes * times);
-  };
+  const auto fits = [&](const Count& now, uint64_t times) { return Queue::fits(settings_, now, bytes, times); };
   switch (settings_.overflow) {
     case Overflow::block:
       return fits(held(), strict ? 1 : 2);
@@ -126,6 +128,31 @@ void Queue::append(MessageKind kind, Bytes message, uint64_t now_ms) {
   ledger_.waiting.add(message.size());
 }
 
+void Queue::adopt(MessageKind kind, Block* block, uint32_t count, uint64_t now_ms) {
+  SubQueue& queue = sub(kind);
+  if (queue.tail != nullptr && nearly_done(*queue.tail)) rehome(queue.tail);
+  Segment* const segment = store_.take();
+  segment->block = block;
+  segment->entries.reserve(count);
+  add_to_list(queue, segment);
+  uint32_t offset = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    Entry entry;
+    entry.offset = offset;
+    entry.size = packed_size(*block, i);
+    entry.order = next_order_++;
+    segment->entries.push_back(entry);
+    offset += entry.size;
+    if (settings_.message_ttl_ms != 0) note_time(queue, now_ms);
+  }
+  if (!queue.fresh) queue.fresh = {segment, 0};
+  segment->used_bytes = block->capacity;  // sealed: behind its messages stand their sizes
+  segment->live_bytes = offset;
+  segment->live = count;
+  ledger_.taken += Count{count, offset};
+  ledger_.waiting += Count{count, offset};
+}
+
 void Queue::count_as_dropped(uint64_t bytes) {
   ledger_.taken.add(bytes);
   ledger_.dropped.add(bytes);
@@ -145,6 +172,10 @@ void Queue::add_segment(SubQueue& queue, size_t message_bytes) {
   segment->block = pool_.take(std::max(std::min<size_t>(queue.segment_bytes, filled_bytes), message_bytes));
   // Entries for as many messages of this size as will fit: growing by doubling would waste up to half.
   segment->entries.reserve(segment->block->capacity / std::max<size_t>(message_bytes, 1) + 1);
+  add_to_list(queue, segment);
+}
+
+void Queue::add_to_list(SubQueue& queue, Segment* segment) {
   segment->previous = queue.tail;
   (queue.tail != nullptr ? queue.tail->next : queue.head) = segment;
   queue.tail = segment;

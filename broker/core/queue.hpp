@@ -88,6 +88,9 @@ struct Segment {
   std::vector<Since> since;
 };
 
+// An entry stays as long as its segment: so many of them may a straggler pin.
+inline constexpr size_t segment_messages_max = 256;
+
 // Segment descriptors, kept and used again with the memory of their entries. One a core.
 class SegmentStore {
  public:
@@ -144,6 +147,12 @@ class Queue {
   [[nodiscard]] bool make_room(uint64_t bytes, bool strict);
   // Adds a message at the end. REQUIRES: make_room() said yes; `now_ms` never falls.
   void append(MessageKind kind, Bytes message, uint64_t now_ms);
+
+  // Adds all messages of a packed block at the end, and takes over its one reference.
+  void adopt(MessageKind kind, Block* block, uint32_t count, uint64_t now_ms);
+  // Whether one more message may be added to `held`, of which `times` the limits is the most.
+  static bool fits(const EndpointSettings& settings, const Count& held, uint64_t bytes, uint64_t times);
+  static bool is_within_limit(const EndpointSettings& settings, const Count& held);
 
   // What came back, sorted by what it waits for, so that many that cannot go now are passed over as one.
   enum class Sort : uint8_t {
@@ -211,6 +220,7 @@ class Queue {
   static void mark(SubQueue& queue, Place place);
   static void unmark(SubQueue& queue, Place place, Sort sort);
   void add_segment(SubQueue& queue, size_t message_bytes);
+  static void add_to_list(SubQueue& queue, Segment* segment);
   void remove_segment(SubQueue& queue, Segment* segment);
   static std::optional<uint64_t> came_ms(Place place);
   static void note_time(SubQueue& queue, uint64_t now_ms);

@@ -38,7 +38,9 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   if (!hello.session.empty()) {
     const auto it = sessions_by_id.find(hello.session);
     if (it != sessions_by_id.end()) session = it->second;
-    if (session != nullptr && (session->endpoint != endpoint || session->peer_key != peer_key)) {
+    const bool is_anothers = session != nullptr ? session->endpoint != endpoint || session->peer_key != peer_key
+                                                : is_at_another_lane(hello.session);
+    if (is_anothers) {
       return refuse_hello(ErrorCode::not_permitted, "this session belongs to another name or key");
     }
   }
@@ -93,6 +95,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   std::list<Session*>& instances = endpoints[endpoint].instances;
   session->instance_place = instances.insert(instances.begin(), session);
   ++live_registrations;
+  note_instances(endpoints[endpoint]);
   note_registered(peer_key);
   ++counters.registrations;
   if (resumes) resume(*session, hello.confirmed);
@@ -130,6 +133,23 @@ bool Core::State::may_be(std::string_view peer_key, const EndpointSettings& endp
 
 // --- limits ----------------------------------------------------------------------------------------------------------
 
+// A registration is made while no other lane runs, so that one lane may add up what all have.
+template <typename Sum>
+size_t Core::State::over_all_lanes(Sum sum) const {
+  size_t total = 0;
+  for (const Core* core : board.cores()) total += sum(*core->state_);
+  return total;
+}
+
+bool Core::State::is_at_another_lane(std::string_view session_id) const {
+  return over_all_lanes([&](const State& state) { return state.sessions_by_id.count(session_id); }) > 0;
+}
+
+void Core::State::note_instances(const Endpoint& endpoint) {
+  if (board.lanes() == 1) return;
+  board.gate(endpoint.id).instances.store(static_cast<uint32_t>(endpoint.instances.size()), std::memory_order_relaxed);
+}
+
 // Of one key, or of all that have none. Whoever shows no key cannot be told from another, so they share one limit; the
 // host itself has none.
 uint64_t Core::State::registrations_max(std::string_view peer_key) const {
@@ -142,31 +162,37 @@ uint64_t Core::State::registrations_max(std::string_view peer_key) const {
 // a second brings.
 bool Core::State::takes_another_a_second(std::string_view peer_key) {
   if (peer_key == own_process_key) return true;
-  const auto used = key_uses.find(peer_key);
-  RateLimit& rate = used != key_uses.end() ? used->second.rate : registration_rate;
+  State& first = *board.cores().front()->state_;  // keeps the rates for all lanes
+  const auto used = first.key_uses.find(peer_key);
+  RateLimit& rate = used != first.key_uses.end() ? used->second.rate : first.registration_rate;
   const uint64_t a_second = settings.max_registrations_a_second;
   return rate.take(now.monotonic_ms, a_second, std::max(a_second, registrations_max(peer_key)));
 }
 
 // Which limit one more registration would break, in words; none: it may be made.
 std::string_view Core::State::too_many(std::string_view peer_key, bool is_new_session) {
-  if (live_registrations >= settings.max_registrations) {
+  const auto registered = [](const State& state) { return state.live_registrations; };
+  if (over_all_lanes(registered) >= settings.max_registrations) {
     ++counters.too_many_at_once;
     return "max_registrations are registered; come back later";
   }
-  if (const auto used = key_uses.find(peer_key);
-      used != key_uses.end() && used->second.registrations >= registrations_max(peer_key)) {
+  const auto with_this_key = [&](const State& state) {
+    const auto used = state.key_uses.find(peer_key);
+    return used != state.key_uses.end() ? used->second.registrations : 0;
+  };
+  if (key_uses.contains(peer_key) && over_all_lanes(with_this_key) >= registrations_max(peer_key)) {
     ++counters.too_many_of_key;
     return "max_registrations of your key are registered; come back later";
   }
-  if (!is_new_session || sessions.size() < settings.max_sessions) return {};
+  const auto kept = [](const State& state) { return state.sessions.size(); };
+  if (!is_new_session || over_all_lanes(kept) < settings.max_sessions) return {};
   if (!lost.empty()) {
     // A flood of sessions must not keep everybody else out until they expire; the one that has been lost for longest
     // goes.
     ++counters.sessions_evicted;
     forget(*lost.front());
   }
-  if (sessions.size() < settings.max_sessions) return {};
+  if (over_all_lanes(kept) < settings.max_sessions) return {};
   ++counters.too_many_at_once;
   return "max_sessions are kept; come back later";
 }
@@ -305,6 +331,7 @@ void Core::State::end_registration(Session& session, Ending ending) {
   endpoint.instances.erase(session.instance_place);
   if (endpoint.reserved == &session) endpoint.reserved = nullptr;
   --live_registrations;
+  note_instances(endpoint);
   note_ended(session.peer_key);
   give_back(session, ending == Ending::lost);
   session.connection->session = nullptr;

@@ -21,13 +21,13 @@ void Core::State::add_endpoints() {
   for (const EndpointSettings& endpoint : settings.endpoints) {
     const auto id = static_cast<EndpointId>(&endpoint - settings.endpoints.data());
     if (id == endpoints.size()) {
-      endpoints.emplace_back(id, endpoint, pool, store);
+      endpoints.emplace_back(id, endpoint, board.lane_of(id) != lane, pool, store);
     } else {
       if (endpoint.removed && !endpoints[id].settings.removed) endpoints[id].removed_at_ms = now.monotonic_ms;
       endpoints[id].settings = endpoint;
     }
     if (endpoint.removed) {
-      removed_.push_back(id);
+      if (!endpoints[id].elsewhere) removed_.push_back(id);
     } else if (!endpoint.joint) {
       endpoint_ids.emplace(endpoint.name, id);
     }
@@ -37,6 +37,7 @@ void Core::State::add_endpoints() {
 void Core::State::reload(Settings next) {
   SIGNALBOX_ASSERT(next.endpoints.size() >= endpoints.size() && next.dispatchers.size() >= settings.dispatchers.size(),
                    "endpoints and dispatchers keep their numbers");
+  if (own_board != nullptr) own_board->settings_changed(next);
   next.hash_secret = settings.hash_secret;
   next.message_log = settings.message_log;
   next.product = settings.product;

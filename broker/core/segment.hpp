@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -34,6 +35,17 @@ struct Block {
   char* data() { return reinterpret_cast<char*>(this + 1); }
 };
 
+// A packed block: messages end to end from its front, and from its end backwards the size of each.
+inline constexpr size_t packed_size_bytes = sizeof(uint32_t);
+inline void set_packed_size(Block& block, uint32_t message, uint32_t bytes) {
+  std::memcpy(block.data() + block.capacity - packed_size_bytes * (message + 1), &bytes, packed_size_bytes);
+}
+inline uint32_t packed_size(Block& block, uint32_t message) {
+  uint32_t bytes = 0;
+  std::memcpy(&bytes, block.data() + block.capacity - packed_size_bytes * (message + 1), packed_size_bytes);
+  return bytes;
+}
+
 // A reference to whole messages that lie end to end in one block. Empty by default.
 class Run {
  public:
@@ -49,6 +61,9 @@ class Run {
   Run(const Run&) = delete;  // a second reference is a decision: make it with the constructor
   Run& operator=(const Run&) = delete;
   ~Run();
+
+  // A second reference to the same.
+  Run shared() const { return block_ != nullptr ? Run(block_, bytes_) : Run(); }
 
   Bytes bytes() const { return bytes_; }
   bool empty() const { return bytes_.empty(); }

@@ -91,7 +91,7 @@ std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t 
   while (!body.empty() && scanned_count_ < messages_max) {
     if (scanned_count_ == scanned_.size()) scanned_.emplace_back();
     Scanned& scanned = scanned_[scanned_count_];
-    scanned.outcome = scanned.view.scan(body);
+    scanned.outcome = scanner_.scan(body, scanned.view);
     if (scanned.outcome == Scan::broken) return scanned.view.fault();
     ++scanned_count_;
     const MessageView& view = scanned.view;
@@ -143,17 +143,21 @@ void Core::State::route(Session& session, Seq seq, const Scanned& scanned) {
 // A copy for the queue of one target. False: it takes none.
 bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   Endpoint& endpoint = endpoints[target];
+  if (endpoint.elsewhere) return offer_elsewhere(endpoint, kind, copy);
   if (!endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
   endpoint.queue.append(kind, copy, now.monotonic_ms);
   endpoints[routing_for_->endpoint].sender.copies.add(copy.size());
   mark_dirty(target);
-  if (endpoint.settings.overflow == Overflow::block && !endpoint.queue.within_limit()) {
-    if (!endpoint.listed_over) {
-      endpoint.listed_over = true;
-      endpoint.over_since_ms = now.monotonic_ms;
-      over_.push_back(target);
-    }
-    hold(*routing_for_, routing_seq_, target);
+  if (blocks(endpoint)) hold(*routing_for_, routing_seq_, target);
+  return true;
+}
+
+bool Core::State::blocks(Endpoint& endpoint) {
+  if (endpoint.settings.overflow != Overflow::block || endpoint.queue.within_limit()) return false;
+  if (!endpoint.listed_over) {
+    endpoint.listed_over = true;
+    endpoint.over_since_ms = now.monotonic_ms;
+    over_.push_back(endpoint.id);
   }
   return true;
 }
@@ -172,12 +176,14 @@ void Core::State::hold(Session& session, Seq seq, EndpointId target) {
 
 void Core::State::queue_shrank(EndpointId id) {
   Endpoint& endpoint = endpoints[id];
+  publish(endpoint);
   if (!endpoint.listed_over) return;
   // A reload may have ended the blocking: then nobody waits, however full the queue is.
   if (endpoint.settings.overflow == Overflow::block && !endpoint.queue.within_limit()) return;
   endpoint.listed_over = false;
   endpoint.refusing = false;
   std::erase(over_, id);
+  publish(endpoint);
   release_holders(endpoint);
 }
 
@@ -187,6 +193,7 @@ void Core::State::release_holders(Endpoint& endpoint) {
     confirm_later(*session);
   }
   endpoint.holders.clear();
+  release_waiting_lanes(endpoint);
 }
 
 void Core::State::refuse(Session& session, Seq seq, RefusalCode code, std::string_view text, uint64_t bytes) {

@@ -91,6 +91,8 @@ struct Settings {
   std::vector<PeerSettings> peers;    // no two with one key
   MessageLog* message_log = nullptr;  // where middleware writes of messages; must outlive the core. Null: nowhere
 
+  uint32_t lanes = 0;  // cores that share the endpoints, a thread each; 0: one, on the link's thread
+
   uint64_t heartbeat_ms = limits::heartbeat_ms;
   uint64_t max_message_bytes = limits::max_message_bytes;
   uint64_t max_batch_bytes = limits::max_batch_bytes;

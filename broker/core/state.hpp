@@ -1,10 +1,11 @@
 // Core's inside, shared by the files that implement it: core.cpp (events, time), registering.cpp (HELLO to BYE),
 // sending.cpp (what workers hand over), delivering.cpp (what they are handed), timing.cpp (what takes too
-// long), reloading.cpp (another configuration).
+// long), reloading.cpp (another configuration), parcels.cpp (what goes from lane to lane).
 //
 // Thread: the core's. Private to broker/core.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <list>
@@ -19,12 +20,14 @@
 
 #include "broker/core/assert.hpp"
 #include "broker/core/core.hpp"
+#include "broker/core/lane_board.hpp"
 #include "broker/core/queue.hpp"
 #include "broker/core/rate_limit.hpp"
 #include "broker/core/routing.hpp"
 #include "broker/core/routing_memory.hpp"
 #include "broker/core/session.hpp"
 #include "protocol/header.hpp"
+#include "protocol/message_scanner.hpp"
 #include "routers/text_map.hpp"
 
 namespace signalbox {
@@ -46,9 +49,11 @@ struct KeyUse {
 
 // One endpoint: its queue, the workers that serve it, and the senders that wait for it.
 struct Endpoint {
-  Endpoint(EndpointId number, EndpointSettings endpoint_settings, SegmentPool& pool, SegmentStore& store);
+  Endpoint(EndpointId number, EndpointSettings endpoint_settings, bool is_elsewhere, SegmentPool& pool,
+           SegmentStore& store);
 
   const EndpointId id;
+  const bool elsewhere;  // another lane has it: of what follows there are settings, holders and parcels
   EndpointSettings settings;  // changed by a reload alone
   Queue queue;
   SenderLedger sender;
@@ -67,11 +72,26 @@ struct Endpoint {
   Ring<HandedOut> handed_out;
   bool expiry_timed = false;   // there is a timer for it
   bool timeout_timed = false;  // likewise
+
+  // Lanes, a bit each, whose senders wait until this queue is back within its limit.
+  uint64_t waiting_lanes = 0;
+
+  // What this lane has for the endpoint of another, by kind, until the turn ends.
+  struct Packing {
+    Block* block = nullptr;
+    uint32_t bytes = 0;
+    uint32_t count = 0;
+  };
+  std::array<Packing, 2> packing;
+  uint32_t packing_bytes = limits::segment_bytes_min;  // of the next block
+  bool packed = false;                                 // in the list of those that the turn's end visits
+  bool asked_for_room = false;                         // its lane has been told that senders of this one wait
 };
 
 class Core::State final : public Surroundings, private Routing::Sink {
  public:
-  State(Settings settings, Output& output);
+  State(Core& core, Settings settings, Output& output, std::unique_ptr<LaneBoard> own_board, LaneBoard& board,
+        uint32_t lane);
   ~State() override;
 
   bool has_live_worker(EndpointId endpoint) const override;
@@ -84,7 +104,15 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void drain();
   bool drained() const;
   void reload(Settings next);
-  void check_invariants() const;
+  // Asserts what must hold in this lane, and adds up what must hold over all.
+  struct Sums {
+    uint64_t copies = 0;
+    uint64_t taken = 0;
+    uint64_t died = 0;
+    uint64_t dead_letters_taken = 0;
+  };
+  void check_invariants(Sums& sums) const;
+  static void check_sums(const Sums& sums);
 
   Settings settings;
   Output& output;
@@ -92,11 +120,13 @@ class Core::State final : public Surroundings, private Routing::Sink {
   Counters counters;
   bool draining = false;
 
-  SegmentPool pool;  // before the queues: it outlives them
-  SegmentStore store;
+  const std::unique_ptr<LaneBoard> own_board;  // where it is the only lane
+  LaneBoard& board;
+  const uint32_t lane;
+  SegmentPool& pool;
+  SegmentStore store;  // before the queues: it outlives them
   std::deque<Endpoint> endpoints;  // stable addresses
   TextMap<EndpointId> endpoint_ids;
-  RoutingMemory memory;
   Routing routing;
 
   std::unordered_map<ConnectionId, Connection> connections;
@@ -111,7 +141,14 @@ class Core::State final : public Surroundings, private Routing::Sink {
   RateLimit registration_rate;  // of all without a key
   uint64_t last_registration = 0;
 
+  size_t take_parcels();
+  uint64_t take_sent_to() { return std::exchange(sent_to_, 0); }
+  bool has_parcels_left() const { return !parcels_left_.empty(); }
+
   void connection_gone(Connection& connection);
+  Connection& connection_for(ConnectionId id);
+  Seq let_connection_go(ConnectionId id);
+  void unblock(Connection& connection);
   void set_peers(std::vector<PeerSettings> peers);
   void end_not_permitted();
 
@@ -148,7 +185,6 @@ class Core::State final : public Surroundings, private Routing::Sink {
   bool send_header(Connection& connection, Bytes header);
   bool took(Connection& connection, Output::Result result);
   void send_or_keep(Connection& connection, Bytes header);
-  void unblock(Connection& connection);
   bool answer_ping(Connection& connection);  // false: no room; it stays owed
   void probe(Connection& connection);
   void went(Connection& connection);
@@ -164,13 +200,16 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void hello(ConnectionId from, std::string_view peer_key, const Hello& hello);
   bool may_be(std::string_view peer_key, const EndpointSettings& endpoint) const;
   uint64_t registrations_max(std::string_view peer_key) const;
+  template <typename Sum>
+  size_t over_all_lanes(Sum sum) const;
+  bool is_at_another_lane(std::string_view session_id) const;
+  void note_instances(const Endpoint& endpoint);
   bool takes_another_a_second(std::string_view peer_key);
   std::string_view too_many(std::string_view peer_key, bool is_new_session);
   void note_registered(std::string_view peer_key);
   void note_ended(std::string_view peer_key);
   void bye(Connection& connection);
   void say_goodbye(Session& session);
-  Connection& connection_for(ConnectionId id);
   void probe_instances(Endpoint& endpoint);
   Session* new_session(const Hello& hello, std::string_view peer_key, EndpointId endpoint);
   void resume(Session& session, Seq confirmed);
@@ -189,6 +228,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void route(Session& session, Seq seq, const Scanned& scanned);
   bool offer(EndpointId target, MessageKind kind, Bytes copy) override;
   void left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) override;
+  bool blocks(Endpoint& endpoint);  // it is over its limit, and whoever sends to it waits
   void hold(Session& session, Seq seq, EndpointId target);
   void queue_shrank(EndpointId id);
   void release_holders(Endpoint& endpoint);
@@ -228,6 +268,17 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void dead_letter(EndpointId from, MessageKind kind, Bytes message, std::string_view reason, uint32_t deliveries);
   void failed(Session& session, MessageKind kind, Place place, std::string_view reason);
 
+  // parcels.cpp: all of it only where there are several lanes
+  bool offer_elsewhere(Endpoint& endpoint, MessageKind kind, Bytes copy);
+  void pack(Endpoint& endpoint, MessageKind kind, Bytes copy);
+  void seal(Endpoint& endpoint, MessageKind kind);
+  void send_parcels();
+  void hand_over(uint32_t to, Parcel parcel);
+  void unpack(uint32_t from, const Parcel& parcel);
+  void unpack_messages(Endpoint& endpoint, const Parcel& parcel);
+  void release_waiting_lanes(Endpoint& endpoint);
+  void publish(Endpoint& endpoint);
+
   // timing.cpp
   void run_timers();
   void set_timer(Endpoint& endpoint, Timer::Sort sort, uint64_t due_ms);
@@ -250,6 +301,9 @@ class Core::State final : public Surroundings, private Routing::Sink {
   std::vector<ConnectionId> gone_;
   std::vector<ConnectionId> blocked_;
   std::vector<EndpointId> over_;
+  std::vector<EndpointId> packed_;
+  std::deque<std::pair<uint32_t, Parcel>> parcels_left_;  // to whom: those that found their passage full
+  uint64_t sent_to_ = 0;
   std::vector<EndpointId> removed_;  // endpoints that are, and hold something still
   uint64_t time_share_ = 0;          // messages that timers may yet look at in this turn
   uint64_t last_retry_ms_ = 0;
@@ -259,6 +313,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   std::priority_queue<Delay, std::vector<Delay>, std::greater<>> delayed_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
 
+  MessageScanner scanner_;
   std::vector<Scanned> scanned_;
   size_t scanned_count_ = 0;
   Session* routing_for_ = nullptr;  // whose message is on its way,

@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "protocol/text.hpp"
+
 namespace signalbox {
 
 namespace {
@@ -149,7 +151,7 @@ void DispatcherImport::drop_rules_with_null(YamlNode& rules) {
   std::erase_if(rules.items, [&](const YamlNode& rule) {
     for (const YamlNode& condition : rule.items) {
       if (condition.kind != YamlNode::Kind::null || (condition.key != "to_addr" && condition.key != "prefix")) continue;
-      page_.lost(condition.position, "a rule whose " + condition.key + " is null, which no message fits");
+      page_.lost(condition.position, "a rule whose " + printable(condition.key) + " is null, which no message fits");
       return true;
     }
     return false;
@@ -267,7 +269,7 @@ DispatcherImport::Place DispatcherImport::place_of(const YamlNode& entry) const 
 
 void DispatcherImport::say_why_left_out(const YamlNode& entry, Place place) {
   const auto note = [&](const std::string& why) {
-    page_.remark(ImportRemark::Kind::note, entry.key_position, entry.key + ": " + why);
+    page_.remark(ImportRemark::Kind::note, entry.key_position, printable(entry.key) + ": " + why);
   };
   const bool shows_value = entry.key == "worker_name" && entry.is_text();
   const std::string value = shows_value ? " (" + in_quotes(entry.text) + ")" : "";
@@ -276,7 +278,7 @@ void DispatcherImport::say_why_left_out(const YamlNode& entry, Place place) {
     case Place::alone:
       return note(std::string(vumi_alone(entry.key)) + value);
     case Place::elsewhere:
-      return note(router_class_ + " does not read it, nor did it before");
+      return note(printable(router_class_) + " does not read it, nor did it before");
     case Place::helper:
       return note("only there for its aliases, whose values stand where they were used");
     case Place::here:
@@ -319,7 +321,7 @@ void DispatcherImport::write() {
     } else if (place != Place::here) {
       say_why_left_out(entry, place);
     } else if (entry.kind == YamlNode::Kind::null) {
-      page_.note(entry, entry.key + " is null: left out");
+      page_.note(entry, printable(entry.key) + " is null: left out");
     } else if (entry.kind == YamlNode::Kind::map) {
       tables.push_back(&entry);
     } else {
@@ -334,7 +336,7 @@ void DispatcherImport::write() {
     const bool is_options = piece != pieces_.end();
     if (is_options && piece->second == nullptr) {
       page_.remark(ImportRemark::Kind::note, table->key_position,
-                   table->key + ": options of the middleware that has no counterpart");
+                   printable(table->key) + ": options of the middleware that has no counterpart");
       page_.flush_comments();
       continue;
     }

@@ -31,7 +31,8 @@
 
 namespace signalbox {
 
-inline constexpr size_t json_bytes_per_byte_max = 8;
+// The worst are maps within maps whose keys are texts of one byte that is no UTF-8: 29 characters for 3 bytes.
+inline constexpr size_t json_bytes_per_byte_max = 10;
 
 // Appends `encoded`, exactly one MessagePack value, as JSON on one line (without its end). Control characters of every
 // kind are escaped, so that no message moves a terminal's cursor.

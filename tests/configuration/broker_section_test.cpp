@@ -126,13 +126,34 @@ TEST(BrokerSection, BindsBeyondLoopbackOnlyWhereThatIsAllowed) {
   EXPECT_EQ(allowed.configuration->endpoints, Lines{"tcp://*:5570"});
 }
 
-TEST(BrokerSection, SaysWhatThisVersionDoesNotHave) {
-  EXPECT_EQ(faults_of(with("lanes = 2")), Lines{"6:9 this version has no lanes yet: lanes must be 0"});
-  EXPECT_EQ(faults_of(with("lanes = -1")), Lines{"6:9 lanes must lie between 0 and 1024, and is -1"});
-  EXPECT_EQ(faults_of(with("idle = 'spin'")),
-            Lines{"6:8 this version cannot idle by \"spin\" yet: idle must be \"sleep\""});
+TEST(BrokerSection, HasLanes) {
+  EXPECT_EQ(faults_of(with("lanes = 2\nlane_cpus = [1, 0]\nidle = 'spin'")), Lines{});
+  EXPECT_EQ(faults_of(with("lanes = -1")), Lines{"6:9 lanes must lie between 0 and 64, and is -1"});
+  EXPECT_EQ(faults_of(with("lanes = 65")), Lines{"6:9 lanes must lie between 0 and 64, and is 65"});
+  EXPECT_EQ(faults_of(with("lanes = 2\nlane_cpus = [1]")),
+            Lines{"7:13 lane_cpus must name one processor for each lane: there are 2 lanes, and 1 is named"});
+  EXPECT_EQ(faults_of(with("lanes = 1\nlane_cpus = [1024]")),
+            Lines{"7:14 a processor in lane_cpus must lie between 0 and 1023, and is 1024"});
   EXPECT_EQ(faults_of(with("idle = 'slep'")),
-            Lines{"6:8 idle must be \"sleep\", not \"slep\"; did you mean \"sleep\"?"});
+            Lines{"6:8 idle must be \"sleep\", \"yield\" or \"spin\", not \"slep\"; did you mean \"sleep\"?"});
+}
+
+TEST(BrokerSection, MakesEachLaneItsOwnRouters) {
+  const ConfigurationResult result = read(with("lanes = 3\nidle = 'yield'"));
+  ASSERT_NE(result.configuration, nullptr);
+  const Configuration& configuration = *result.configuration;
+  EXPECT_EQ(configuration.settings.lanes, 3u);
+  EXPECT_EQ(configuration.idle, Idle::yield);
+  ASSERT_EQ(configuration.further_lanes.size(), 2u);
+  for (const Settings& further : configuration.further_lanes) {
+    ASSERT_EQ(further.dispatchers.size(), configuration.settings.dispatchers.size());
+    EXPECT_NE(further.dispatchers[0].router, configuration.settings.dispatchers[0].router);
+    ASSERT_EQ(further.endpoints.size(), configuration.settings.endpoints.size());
+    for (size_t i = 0; i < further.endpoints.size(); ++i) {
+      EXPECT_EQ(further.endpoints[i].name, configuration.settings.endpoints[i].name);
+    }
+  }
+  EXPECT_EQ(configuration.lane_of.size(), configuration.settings.endpoints.size());
 }
 
 }  // namespace

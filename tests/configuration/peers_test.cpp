@@ -10,8 +10,9 @@ namespace signalbox::testing {
 namespace {
 
 const std::string one_key = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
-const std::string other_key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+const std::string other_key = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
 const std::string secret_text = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6";
+const std::string public_text = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";  // of the same pair
 
 // `sound`, a key for the broker in line 6, and peers from line 7 on.
 std::string with_peers(const std::string& peers) {
@@ -97,6 +98,11 @@ TEST(Peers, MayBeWhatThereIs) {
   EXPECT_EQ(fault("'application:sms'"), Lines{"10:11 \"sms\" is no application but a transport"});
   EXPECT_EQ(fault("'transport:survey'"), Lines{"10:11 \"survey\" is no transport but an application"});
   EXPECT_EQ(fault("'transport:sms', 'transport:sms'"), Lines{"10:28 \"transport:sms\" is listed twice"});
+}
+
+TEST(Peers, HaveKeysOfTheirOwnAndNotTheBrokers) {
+  const Lines fault{"9:14 this is the broker's own key: a peer has a pair of its own"};
+  EXPECT_EQ(faults_of(with_peers(peer("gateway", public_text, "['transport:sms']"))), fault);
 }
 
 TEST(Peers, AreWholeTables) {

@@ -1,5 +1,5 @@
-// bench/compare/histogram.hpp beside sorted samples: the latencies of docs/benchmarks.md rest on it.
-#include "bench/compare/histogram.hpp"
+// bench/histogram.hpp beside sorted samples: every latency that a bench prints rests on it.
+#include "bench/histogram.hpp"
 
 #include <gtest/gtest.h>
 
@@ -64,6 +64,24 @@ TEST(Histogram, IsWithinOnePartIn128OfSortedSamples) {
       EXPECT_LE(histogram.quantile(share) - exact, exact / 128);
     }
   }
+}
+
+TEST(Histogram, AddsUpWhatSeveralHaveCounted) {
+  std::mt19937_64 random(2);
+  Histogram whole;
+  Histogram sum;
+  for (int part = 0; part < 4; ++part) {
+    Histogram counted;
+    for (int i = 0; i < 500; ++i) {
+      const uint64_t value = random() >> (random() % 64);
+      whole.add(value);
+      counted.add(value);
+    }
+    sum.add(counted);
+  }
+  EXPECT_EQ(sum.total(), whole.total());
+  EXPECT_EQ(sum.max(), whole.max());
+  for (const double share : {0.001, 0.25, 0.5, 0.99, 0.999, 1.0}) EXPECT_EQ(sum.quantile(share), whole.quantile(share));
 }
 
 }  // namespace

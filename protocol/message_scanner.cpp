@@ -1,0 +1,50 @@
+#include "protocol/message_scanner.hpp"
+
+#include <algorithm>
+
+namespace signalbox {
+
+Scan MessageScanner::scan_otherwise(Bytes bytes, MessageView& view) {
+  if (pause_messages_ > 0) {
+    if (--pause_messages_ == 0) savings_ = savings_after_pause;
+    return view.scan(bytes);
+  }
+  pay(1);
+  size_t nearest = usual_;
+  for (size_t i = 0; i < stencils_max; ++i) {
+    if (i == usual_ || !stencils_[i].begins(bytes)) continue;
+    if (stencils_[i].fits(bytes, view)) {
+      // A single one of another sort among many leaves the usual one in its place.
+      if (other_ == i) usual_ = i;
+      other_ = i;
+      return Scan::ok;
+    }
+    pay(1);
+    nearest = i;
+  }
+  const Scan scan = view.scan(bytes);
+  if (scan == Scan::ok && savings_ >= price_of_making) learn(view, nearest);
+  return scan;
+}
+
+// Makes a stencil that fits this message: one that there is gets a hinge more, or the oldest makes room, unless it is
+// the usual one.
+void MessageScanner::learn(const MessageView& view, size_t nearest) {
+  pay(price_of_making);
+  Stencil::Hinges hinges = stencils_[nearest].hinges_for(view.bytes());
+  if (hinges == 0) {
+    if (oldest_ == usual_) oldest_ = (oldest_ + 1) % stencils_max;
+    nearest = oldest_;
+    oldest_ = (oldest_ + 1) % stencils_max;
+  }
+  if (stencils_[nearest].make(view, hinges)) usual_ = nearest;
+}
+
+void MessageScanner::pay(int32_t price) {
+  savings_ = std::max(savings_ - price, 0);
+  if (savings_ > 0 || pause_messages_ > 0) return;
+  pause_messages_ = next_pause_messages_;
+  next_pause_messages_ = std::min(2 * next_pause_messages_, pause_messages_max);
+}
+
+}  // namespace signalbox
