@@ -1,8 +1,7 @@
 // The whole core under load without a socket: every frame that it sends is counted and let go at once, and what it
 // delivers is acknowledged in the next turn, as a quick worker would.
 //
-// Pairs of endpoints, transport i mapped to application i by a real SimpleDispatchRouter from a real configuration;
-// each of the active pairs has one worker on either side, and further workers sit idle on the pairs behind them.
+// The core comes from a real configuration, that of its CoreShape; further workers sit idle behind those at work.
 //
 // Thread: one. Errors: what the core refuses, or answers with ERROR, is counted as a fault; flawless() says whether
 // every message sent came out settled.
@@ -15,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/core_configuration.hpp"
 #include "bench/messages.hpp"
 #include "broker/configuration.hpp"
 #include "broker/core/core.hpp"
@@ -23,33 +23,32 @@
 
 namespace signalbox::bench {
 
-struct CoreShape {
-  size_t pairs = 1;         // endpoints are twice as many
-  size_t active = 1;        // pairs with a worker on either side
-  size_t idle_workers = 0;  // one each on the applications behind the active ones, going round
-  size_t message_bytes = 424;
-  uint64_t routing_memory_bytes = limits::routing_memory_bytes;
-  uint64_t prefetch = limits::send_window_messages;
-};
-
 class CoreHarness final : public Output {
  public:
   explicit CoreHarness(const CoreShape& shape) : shape_(shape), core_(settings(shape), *this) {
+    const size_t workers_a_pair = shape.fan_out * shape.instances;
     pairs_.resize(shape.pairs);
+    workers_.resize(shape.active * workers_a_pair);
     for (size_t i = 0; i < shape.active; ++i) {
-      pairs_[i].message = message_of(shape.message_bytes, transport(i));
-      hello(transport_id(i), Role::transport, transport(i));
-      hello(application_id(i), Role::application, application(i));
+      pairs_[i].message = message_of(shape.message_bytes, transport_of(shape, i));
+      pairs_[i].owing.reserve(workers_a_pair);
+      hello(transport_id(i), Role::transport, transport_of(shape, i));
     }
+    for (size_t i = 0; i < workers_.size(); ++i) {
+      workers_[i].pair = i / workers_a_pair;
+      hello(worker_id(i), Role::application, application_of(shape, i / shape.instances));
+    }
+    const size_t at_work = shape.active * shape.fan_out;
+    const size_t behind = shape.applications() - at_work;
     for (size_t i = 0; i < shape.idle_workers; ++i) {
-      const size_t behind =
-          shape.pairs > shape.active ? shape.active + i % (shape.pairs - shape.active) : i % shape.pairs;
-      hello(2 * shape.pairs + i, Role::application, application(behind));
+      const size_t application = behind > 0 ? at_work + i % behind : i % shape.applications();
+      hello(2 * (shape.pairs + workers_.size() + i), Role::application, application_of(shape, application));
     }
     core_.flush(now_);
   }
 
-  // Pair `i` sends a batch of `count`, after its application has acknowledged what it had. No flush: that ends a turn.
+  // Pair `i` sends a batch of `count`, after its applications have acknowledged what they had. No flush: that ends a
+  // turn.
   void send(size_t i, size_t count) {
     Pair& pair = pairs_[i];
     acknowledge(i);
@@ -71,27 +70,32 @@ class CoreHarness final : public Output {
       core_.flush(now_);
     }
   }
-  // Pauses or resumes the workers of application `i`.
+  // Pauses or resumes application worker `i`: of pair `i`, where each pair has one.
   void set_prefetch(size_t i, uint64_t prefetch) {
     write(header_, Flow{prefetch});
-    core_.frame(application_id(i), {}, header_, {}, 1, now_);
+    core_.frame(worker_id(i), {}, header_, {}, 1, now_);
   }
 
-  // Application `i` acknowledges what it has; false: it had nothing new.
+  // The applications of pair `i` acknowledge what they have; false: they had nothing new.
   bool acknowledge(size_t i) {
     Pair& pair = pairs_[i];
-    if (pair.acknowledged == pair.delivered) return false;
-    pair.acknowledged = pair.delivered;
-    write_ack(header_, pair.delivered);
-    core_.frame(application_id(i), {}, header_, {}, 1, now_);
+    if (pair.owing.empty()) return false;
+    for (const size_t of : pair.owing) {
+      Worker& worker = workers_[of];
+      worker.acknowledged = worker.delivered;
+      write_ack(header_, worker.delivered);
+      core_.frame(worker_id(of), {}, header_, {}, 1, now_);
+    }
+    pair.owing.clear();
     return true;
   }
-  Seq delivered(size_t i) const { return pairs_[i].delivered; }
+  // Copies, to all applications of pair `i`.
+  uint64_t delivered(size_t i) const { return pairs_[i].delivered; }
 
   // REQUIRES: settle() was called last.
   bool flawless() const {
     for (const Pair& pair : pairs_)
-      if (pair.delivered != pair.sent) return false;
+      if (pair.delivered != pair.sent * shape_.fan_out) return false;
     return faults_ == 0;
   }
   uint64_t messages() const { return next_number_; }
@@ -101,8 +105,13 @@ class CoreHarness final : public Output {
   Result send(ConnectionId to, Bytes header, Run body) override {
     const auto type = static_cast<FrameType>(header[1]);
     if (type == FrameType::deliver) {
-      Pair& pair = pairs_[to / 2];
-      pair.delivered += body.bytes().size() / pair.message.bytes.size();
+      const size_t of = (to - 1) / 2;
+      Worker& worker = workers_[of];
+      Pair& pair = pairs_[worker.pair];
+      const uint64_t count = body.bytes().size() / pair.message.bytes.size();
+      if (worker.acknowledged == worker.delivered) pair.owing.push_back(of);
+      worker.delivered += count;
+      pair.delivered += count;
     } else if (type == FrameType::refuse || type == FrameType::error || type == FrameType::bye) {
       ++faults_;
     }
@@ -113,33 +122,20 @@ class CoreHarness final : public Output {
   struct Pair {
     Message message;
     Seq sent = 0;
+    uint64_t delivered = 0;
+    std::vector<size_t> owing;  // its workers that have something to acknowledge
+  };
+  struct Worker {
+    size_t pair = 0;
     Seq delivered = 0;
     Seq acknowledged = 0;
   };
 
-  static std::string name(std::string_view stem, size_t i) {
-    std::string text(stem);
-    text.resize(stem.size() + 4);
-    write_hexadecimal(text.data() + stem.size(), 4, i);
-    return text;
-  }
-  std::string transport(size_t i) const { return shape_.pairs == 1 ? std::string(transport_name) : name("smpp", i); }
-  std::string application(size_t i) const { return shape_.pairs == 1 ? std::string(application_name) : name("app", i); }
   static ConnectionId transport_id(size_t i) { return 2 * i; }
-  static ConnectionId application_id(size_t i) { return 2 * i + 1; }
+  static ConnectionId worker_id(size_t i) { return 2 * i + 1; }
 
-  Settings settings(const CoreShape& shape) const {
-    std::string transports;
-    std::string applications;
-    std::string mappings;
-    for (size_t i = 0; i < shape.pairs; ++i) {
-      transports += '"' + transport(i) + "\", ";
-      applications += '"' + application(i) + "\", ";
-      mappings += transport(i) + " = \"" + application(i) + "\"\n";
-    }
-    const std::string text = "router_class = \"SimpleDispatchRouter\"\ntransport_names = [" + transports +
-                             "]\nexposed_names = [" + applications + "]\n[routing_mappings]\n" + mappings;
-    ConfigurationResult result = read_configuration(text, RouterRegistry());
+  static Settings settings(const CoreShape& shape) {
+    ConfigurationResult result = read_configuration(core_configuration(shape), RouterRegistry());
     if (!result.configuration) throw std::runtime_error(to_line("bench", result.faults.front()));
     Settings settings = std::move(result.configuration->settings);
     settings.routing_memory_bytes = shape.routing_memory_bytes;
@@ -175,6 +171,7 @@ class CoreHarness final : public Output {
 
   const CoreShape shape_;
   std::vector<Pair> pairs_;
+  std::vector<Worker> workers_;
   Time now_{1'000'000, 1'700'000'000'000'000};
   std::string header_;
   std::string body_;

@@ -1,7 +1,8 @@
-// The two messages that every benchmark moves, and the number that makes each copy of them another message.
+// The messages that benchmarks move, and the number that makes each copy of them another message.
 //
 // 424 bytes: a vumi user message with 21 fields, as a gateway really sends it. 73 bytes: the smallest user message that
-// routes (its type, its id, its transport), so that what a message costs beside its bytes shows.
+// routes (its type, its id, its transport), so that what a message costs beside its bytes shows. 4,096 bytes: the first
+// with a long content, so that the bytes show.
 //
 // A message carries its number as hexadecimal digits at the end of its message_id, always in the same place: a producer
 // copies the template and writes the number over it, a consumer compares it with the one expected. Both cost a few
@@ -26,6 +27,7 @@ inline constexpr std::string_view application_name = "app";
 
 inline constexpr size_t vumi_message_bytes = 424;
 inline constexpr size_t small_message_bytes = 73;
+inline constexpr size_t large_message_bytes = 4096;
 inline constexpr size_t number_digits = 14;
 inline constexpr size_t stamp_digits = 16;  // at the front of the vumi message's id; the small one has no room for it
 
@@ -144,9 +146,12 @@ inline Message small_message(std::string_view transport = transport_name) {
   return message;
 }
 
-// The one of that size. REQUIRES: vumi_message_bytes or small_message_bytes.
+// The one of that size. REQUIRES: vumi_message_bytes, small_message_bytes or large_message_bytes.
 inline Message message_of(size_t bytes, std::string_view transport = transport_name) {
-  return bytes == small_message_bytes ? small_message(transport) : vumi_message(transport);
+  if (bytes == small_message_bytes) return small_message(transport);
+  if (bytes == vumi_message_bytes) return vumi_message(transport);
+  constexpr size_t content_bytes = large_message_bytes - vumi_message_bytes + 19;  // 21 of a content, 2 of its head
+  return vumi_message(transport, std::string(content_bytes, 'x'));
 }
 
 }  // namespace signalbox::bench

@@ -26,7 +26,7 @@ class MessageScanner {
   // As view.scan(bytes).
   [[nodiscard]] Scan scan(Bytes bytes, MessageView& view) {
     if (pause_messages_ == 0 && stencils_[usual_].fits(bytes, view)) [[likely]] {
-      savings_ += savings_ < savings_max ? 1 : 0;
+      earn();
       other_ = stencils_max;
       return Scan::ok;
     }
@@ -37,16 +37,19 @@ class MessageScanner {
   uint32_t pause_messages() const { return pause_messages_; }
 
  private:
-  // The unit of savings is what fitting saves against a plain scan.
-  static constexpr int32_t savings_max = 512;
-  static constexpr int32_t savings_at_first = 256;
-  static constexpr int32_t savings_after_pause = 64;
-  static constexpr int32_t price_of_making = 24;
+  // In units of some 15 ns.
+  static constexpr int32_t saved_by_fitting = 2;
+  static constexpr int32_t price_of_trying = 1;
+  static constexpr int32_t price_of_making = 48;
+  static constexpr int32_t savings_max = 1024;
+  static constexpr int32_t savings_at_first = 512;
+  static constexpr int32_t savings_after_pause = 128;
   static constexpr uint32_t pause_messages_min = 64;
   static constexpr uint32_t pause_messages_max = 4096;
 
+  void earn() { savings_ += savings_ < savings_max ? saved_by_fitting : 0; }
   Scan scan_otherwise(Bytes bytes, MessageView& view);
-  void learn(const MessageView& view, size_t nearest);
+  void learn(const MessageView& view);
   void pay(int32_t price);
 
   size_t usual_ = 0;             // the one that is tried first

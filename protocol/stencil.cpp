@@ -2,8 +2,8 @@
 // lies. A stencil knows lengths beforehand and compares; comparisons wait for nothing, and the processor does several
 // at once. Only hinges are a chain still. Masks keep the comparison honest: keys, tags and lengths must be the same to
 // the bit, texts that are judged may be any ASCII (0x80 for each byte), and what nobody reads may be anything. Values
-// with a nesting must be the same throughout, or are hinges. No comparison reads behind its piece: the last one of each
-// ends with it, and what it holds of the bytes before a short piece is masked out.
+// with a nesting must be the same throughout, or are hinges. Comparisons keep within the message: the last one of a
+// piece ends where the piece does, and what it holds of others is masked out.
 //
 // Rejected: whole vectors behind the piece (the message may be the last of its frame); hinges without a branch between
 // the sorts of text (a branch that is foreseen is no link of the chain, which is worth more than those that are not).
@@ -64,12 +64,11 @@ inline Stencil::Vector Stencil::differences(const char* at, const Comparison& co
   return (load(at) & comparison.mask) ^ comparison.bytes;
 }
 
-// Ones where the piece at `at` is not what it should be. REQUIRES: it is there, and 16 bytes of the message up to its
-// end.
+// Ones where the piece at `at` is not what it should be. REQUIRES: as many bytes as it needs.
 [[gnu::always_inline]] inline Stencil::Vector Stencil::differences(const char* at, const Piece& piece,
                                                                    const Comparison* comparison,
                                                                    const Comparison* last) {
-  Vector all = differences(at + piece.bytes - vector_bytes, *last);
+  Vector all = differences(at + piece.last_at, *last);
   for (; last - comparison >= 4; comparison += 4, at += 4 * vector_bytes) {
     all |= differences(at, comparison[0]) | differences(at + vector_bytes, comparison[1]);
     all |= differences(at + 2 * vector_bytes, comparison[2]) | differences(at + 3 * vector_bytes, comparison[3]);
@@ -124,9 +123,14 @@ struct Stencil::Place {
   return {at, payload, behind};
 }
 
-// That of a map field: a map, not too deep, or nil.
-[[gnu::noinline]] Stencil::Place Stencil::pass_map(const char* at, const char* end) {
+// The less common ones. A text that may end within the first 16 bytes of the message: whether it is UTF-8 is told at
+// once. A map field: a map, not too deep, or nil.
+[[gnu::noinline]] Stencil::Place Stencil::pass_other(const char* at, const char* end, Hinge hinge) {
   const Head head = value::read_head(at, end);
+  if (hinge == Hinge::early_text) {
+    if ((head.type != Type::text && head.type != Type::nil) || !is_utf8({head.payload, head.count})) return {};
+    return {at, head.payload, head.payload + head.count};
+  }
   if (head.type != Type::map && head.type != Type::nil) return {};
   const value::End value_end = value::skip_present(at, end, level_of_fields);
   return {at, head.payload, value_end.too_deep ? nullptr : value_end.behind};
@@ -164,7 +168,8 @@ bool Stencil::fits(Bytes bytes, MessageView& view) const {
       if (at == nullptr) return false;
       continue;
     }
-    const Place place = piece->hinge == Hinge::text ? pass_text(at, end, beyond_ascii) : pass_map(at, end);
+    const Place place =
+        piece->hinge == Hinge::text ? pass_text(at, end, beyond_ascii) : pass_other(at, end, piece->hinge);
     if (place.behind == nullptr) return false;
     nil |= piece->field & -static_cast<unsigned>(static_cast<unsigned char>(*at) == value::nil_tag);
     origin[1] = reinterpret_cast<Offsets>(
@@ -193,12 +198,12 @@ bool Stencil::fits(Bytes bytes, MessageView& view) const {
   static_assert(field_bytes == 12);
   char* const fields = reinterpret_cast<char*>(view.fields_.data());
   for (size_t i = 0; i < field_count; ++i) {
-    const Offsets field = fields_[i].offsets + at_bytes(origins, fields_[i].origin);
+    const Offsets field = fields_[i].offsets + origins[fields_[i].origin];
     std::memcpy(fields + i * field_bytes, &field, i + 1 < field_count ? sizeof field : field_bytes);
   }
   view.endpoint_name_ = {};
   if (has_endpoint_name_) {
-    const Offsets name = endpoint_name_.offsets + at_bytes(origins, endpoint_name_.origin);
+    const Offsets name = endpoint_name_.offsets + origins[endpoint_name_.origin];
     view.endpoint_name_ = {view.data_ + name[0], name[2] - name[0]};
   }
 }
@@ -225,7 +230,7 @@ const char* Stencil::first_difference(Bytes message) const {
   const Comparison* comparison = comparisons_.data();
   for (const Piece* piece = pieces_.data(); at != nullptr; ++piece) {
     for (size_t c = 0; c <= piece->last_comparison; ++c, ++comparison) {
-      const char* const from = c < piece->last_comparison ? at + c * vector_bytes : at + piece->bytes - vector_bytes;
+      const char* const from = c < piece->last_comparison ? at + c * vector_bytes : at + piece->last_at;
       if (from < message.data() || from + vector_bytes > end) return nullptr;
       std::array<char, vector_bytes> differs;
       const Vector all = differences(from, *comparison);
@@ -276,7 +281,7 @@ class Stencil::Making {
       const bool is_hinge = (hinges >> entry & 1) != 0 || needs_hinge(field, {value, at});
       if (!(is_hinge ? add_hinge(field, value, at, entry) : add_steady(field, value))) return false;
     }
-    return end_piece(end_) && stencil_.pieces_[0].bytes >= vector_bytes;
+    return end_piece(end_);
   }
 
  private:
@@ -295,13 +300,14 @@ class Stencil::Making {
     stencil_.hinges_ |= uint64_t{1} << entry;
     piece_ = behind;
     Piece& piece = stencil_.pieces_[h];
-    ++piece.needs_bytes;
+    piece.needs_bytes = std::max(piece.needs_bytes, piece.bytes + 1U);
+    ++reached_bytes_;
     piece.hinge = Hinge::unread;
     if (!field) return true;
     const bool is_map = field == Field::routing_metadata || field == Field::helper_metadata;
-    piece.hinge = is_map ? Hinge::map : Hinge::text;
+    piece.hinge = is_map ? Hinge::map : reached_bytes_ < vector_bytes ? Hinge::early_text : Hinge::text;
     piece.field = bit(*field);
-    found(*field).origin = (2 * h + 1) * sizeof(Offsets);
+    found(*field).origin = 2 * h + 1;
     stencil_.present_ |= bit(*field);
     if (!is_map) stencil_.text_hinges_ |= bit(*field);
     if ((bit(*field) & never_nil) != 0) stencil_.never_nil_ |= bit(*field);
@@ -319,7 +325,7 @@ class Stencil::Making {
       std::memset(mask_.data() + from, field ? 0x80 : 0, head.count);
     }
     if (!field) return true;
-    const size_t origin = 2 * stencil_.hinge_count_ * sizeof(Offsets);
+    const size_t origin = 2 * stencil_.hinge_count_;
     const MessageView::Value& value = view_.fields_[static_cast<size_t>(*field)];
     found(*field) = {Offsets{value.offset, value.text_offset, value.end, 0}, origin};
     if (view_.has(*field)) stencil_.present_ |= bit(*field);
@@ -337,18 +343,23 @@ class Stencil::Making {
     const auto bytes = static_cast<size_t>(behind - piece_);
     const size_t comparisons = std::max<size_t>(1, (bytes + vector_bytes - 1) / vector_bytes);
     if (comparisons_ + comparisons > comparisons_max) return false;
-    stencil_.pieces_[stencil_.hinge_count_] = {.bytes = static_cast<uint32_t>(bytes),
-                                               .needs_bytes = static_cast<uint32_t>(bytes),
-                                               .offset = static_cast<uint32_t>(piece_ - data_),
-                                               .last_comparison = static_cast<uint8_t>(comparisons - 1)};
+    reached_bytes_ += bytes;
+    // A piece shorter than a vector is compared with the bytes before it, or where there may be too few, behind it.
+    const bool is_short = bytes < vector_bytes;
+    const size_t front = is_short && reached_bytes_ >= vector_bytes ? vector_bytes - bytes : 0;
+    const size_t last_at = is_short ? 0 : bytes - vector_bytes;
+    stencil_.pieces_[stencil_.hinge_count_] = {
+        .offset = static_cast<uint32_t>(piece_ - data_),
+        .needs_bytes = static_cast<uint32_t>(is_short && front == 0 ? vector_bytes : bytes),
+        .bytes = static_cast<uint16_t>(bytes),
+        .last_at = static_cast<int16_t>(static_cast<int>(last_at) - static_cast<int>(front)),
+        .last_comparison = static_cast<uint8_t>(comparisons - 1)};
     for (size_t c = 0; c < comparisons; ++c) {
-      // Where the piece is shorter than a vector, the bytes before it fill the front, and are masked out.
-      const size_t front = bytes < vector_bytes ? vector_bytes - bytes : 0;
-      const size_t from = front == 0 && c + 1 == comparisons ? bytes - vector_bytes : c * vector_bytes;
+      const size_t from = c + 1 == comparisons ? last_at : c * vector_bytes;
       std::array<char, vector_bytes> right{};
       std::array<char, vector_bytes> mask{};
-      std::memcpy(right.data() + front, piece_ + from, vector_bytes - front);
-      std::memcpy(mask.data() + front, mask_.data() + from, vector_bytes - front);
+      std::memcpy(right.data() + front, piece_ + from, std::min(bytes, vector_bytes));
+      std::memcpy(mask.data() + front, mask_.data() + from, std::min(bytes, vector_bytes));
       stencil_.comparisons_[comparisons_++] = {load(right.data()) & load(mask.data()), load(mask.data())};
     }
     mask_.fill('\xff');
@@ -359,7 +370,8 @@ class Stencil::Making {
   const MessageView& view_;
   const char* const data_;
   const char* const end_;
-  const char* piece_;  // where the one at hand begins
+  const char* piece_;         // where the one at hand begins
+  size_t reached_bytes_ = 0;  // of any message that fits, so far, at least
   size_t comparisons_ = 0;
   std::array<char, comparisons_max * vector_bytes> mask_;  // of the piece at hand
 };

@@ -58,16 +58,19 @@ class Stencil {
     Vector mask;
   };
   // What ends a piece: a value that is passed by its own bytes, or the end of the message.
-  enum class Hinge : uint8_t { none, text, map, unread };
+  enum class Hinge : uint8_t { none, text, early_text, map, unread };
   // What lies between two hinges, with the key of the second and without its value.
   struct Piece {
-    uint32_t bytes = 0;
-    uint32_t needs_bytes = 0;     // to read it and the first byte of the hinge
-    uint32_t offset = 0;          // in the message that the stencil was made from
-    uint8_t last_comparison = 0;  // the first is 0; it ends where the piece ends, and overlaps the one before it
+    uint32_t offset = 0;       // in the message that the stencil was made from
+    uint32_t needs_bytes = 0;  // to compare it and read the first byte of the hinge
+    uint16_t bytes = 0;
+    int16_t last_at = 0;          // where in the piece, or before it, the last comparison begins; the others follow on
+                                  // each other from the piece's beginning
+    uint8_t last_comparison = 0;  // its number; the first is 0
     Hinge hinge = Hinge::none;
     uint16_t field = 0;  // bit i: the hinge is field i
   };
+  static_assert(comparisons_max * vector_bytes <= INT16_MAX);
   struct Place;
   class Making;
 
@@ -77,12 +80,9 @@ class Stencil {
   using Origins = std::array<Offsets, origins_max>;
   struct FoundField {
     Offsets offsets{};
-    size_t origin = 0;  // as a distance in bytes, for the sake of the machine's way to address
+    size_t origin = 0;
   };
 
-  static const Offsets& at_bytes(const Origins& origins, size_t bytes) {
-    return *reinterpret_cast<const Offsets*>(reinterpret_cast<const char*>(origins.data()) + bytes);
-  }
   static Vector load(const char* at);
   static bool any(Vector vector);
   static Vector differences(const char* at, const Comparison& comparison);
@@ -90,7 +90,7 @@ class Stencil {
   template <bool up_to_32>
   static Vector high_bits(const char* text, const char* behind);
   static Place pass_text(const char* at, const char* end, Vector& beyond_ascii);
-  static Place pass_map(const char* at, const char* end);
+  static Place pass_other(const char* at, const char* end, Hinge hinge);
   static Place pass_unread(const char* at, const char* end);
   static bool find_endpoint_name(MessageView& view);
   void write(const Origins& origins, MessageView& view) const;

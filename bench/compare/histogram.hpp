@@ -25,6 +25,12 @@ class Histogram {
     ++total_;
     max_ = std::max(max_, value);
   }
+  // All that another one has counted.
+  void add(const Histogram& other) {
+    for (size_t bucket = 0; bucket < counts_.size(); ++bucket) counts_[bucket] += other.counts_[bucket];
+    total_ += other.total_;
+    max_ = std::max(max_, other.max_);
+  }
   uint64_t total() const { return total_; }
   uint64_t max() const { return max_; }
 

@@ -47,7 +47,7 @@ void add_options(CLI::App& command, PeerOptions& options) {
 
 int main(int count, char** arguments) {
   // Messages come and go all the time: keep their pages instead of asking the kernel anew each time.
-  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_TOP_PAD, 4 << 20);
   signal(SIGPIPE, SIG_IGN);  // a broker that closes a connection is an error of the call, with words

@@ -35,11 +35,11 @@ struct ClientOptions {
   Via via = Via::signalbox;
   std::string endpoint;  // where to connect
   size_t message_bytes = 424;
-  uint64_t warm_up = 0;            // messages sent before "go", not timed
-  uint64_t count = 0;              // messages that count
-  uint64_t rate = 0;               // messages a second; 0: as fast as it goes
-  size_t batch_bytes = 96 * 1024;  // the most a producer sends in one SEND
-  uint64_t window = 16384;         // messages unconfirmed, and the consumer's prefetch
+  uint64_t warm_up = 0;             // messages sent before "go", not timed
+  uint64_t count = 0;               // messages that count
+  uint64_t rate = 0;                // messages a second; 0: as fast as it goes
+  size_t batch_bytes = 192 * 1024;  // the most a producer sends in one SEND
+  uint64_t window = 16384;          // messages unconfirmed, and the consumer's prefetch
 };
 
 // Each returns an exit code.

@@ -93,7 +93,7 @@ int measure(BenchOptions options) {
 
 int main(int count, char** arguments) {
   // Batches of nearly 100 KiB come and go all the time: keep their pages instead of asking the kernel anew each time.
-  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_TOP_PAD, 4 << 20);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -108,6 +109,14 @@ double Process::cpu_seconds() const {
   return ticks_to_seconds(user + system);
 }
 
+double Process::resident_bytes() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+  double pages = 0;
+  double resident_pages = 0;
+  file >> pages >> resident_pages;
+  return resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
 void Process::signal(int number) {
   ::kill(pid_, number);
 }
@@ -162,10 +171,13 @@ std::string machine_stamp() {
 #else
         << "gcc " << __GNUC__ << '.' << __GNUC_MINOR__
 #endif
+        << ", " << SIGNALBOX_BUILD_TYPE
 #ifndef NDEBUG
         << ", NOT A RELEASE BUILD"
 #endif
       ;
+  if (const char* const commit = std::getenv("SIGNALBOX_COMMIT"); commit != nullptr && *commit != 0)
+    stamp << ", " << commit;
   return stamp.str();
 }
 

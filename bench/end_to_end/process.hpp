@@ -27,6 +27,8 @@ class Process {
   void write_line(const std::string& line);
   // CPU seconds of all its threads so far.
   double cpu_seconds() const;
+  // Bytes of memory that it holds now; 0 where that cannot be told.
+  double resident_bytes() const;
   void signal(int number);
   // Waits for its end; its exit code, or 128 + the signal that ended it. Kills it past the deadline.
   int wait(int deadline_ms);
@@ -48,7 +50,8 @@ MachineTime machine_time();
 
 uint64_t monotonic_ns();
 
-// "2 x AMD EPYC, Linux 6.1, libzmq 4.3.4, gcc 12.2.0".
+// "2 x AMD EPYC, Linux 6.1, libzmq 4.3.4, gcc 12.2, Release, 1a2b3c4"; the last, the commit, where the environment
+// names it in SIGNALBOX_COMMIT.
 std::string machine_stamp();
 
 // A TCP port on loopback that nobody uses at the moment.

@@ -8,6 +8,7 @@
 
 #include "bench/end_to_end/process.hpp"
 #include "bench/messages.hpp"
+#include "bench/spread.hpp"
 
 namespace signalbox::bench {
 namespace {
@@ -16,29 +17,13 @@ namespace {
 constexpr double throughput_budget = 3;
 constexpr double worker_library_budget = 2;
 constexpr double latency_budget = 1.25;
-// A run beside which other programs, or the hypervisor, took more than this share of the machine is marked.
-constexpr double disturbed_share = 0.08;
 
 using Figure = double RunResult::*;
-
-struct Spread {
-  double median = 0;
-  double low = 0;
-  double high = 0;
-};
-
-Spread spread_of(std::vector<double> values) {
-  if (values.empty()) return {};
-  std::sort(values.begin(), values.end());
-  const size_t middle = values.size() / 2;
-  const double median = values.size() % 2 != 0 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-  return {median, values.front(), values.back()};
-}
 
 Spread spread_of(const std::vector<RunResult>& runs, Figure figure) {
   std::vector<double> values;
   for (const RunResult& run : runs) values.push_back(run.*figure);
-  return spread_of(std::move(values));
+  return Spread::of(std::move(values));
 }
 
 using Runs = std::vector<RunResult>;
@@ -46,21 +31,11 @@ using Runs = std::vector<RunResult>;
 Spread ratio_of_pairs(const Runs& runs, const Runs& proxy, Figure figure) {
   std::vector<double> values;
   for (size_t i = 0; i < runs.size(); ++i) values.push_back(runs[i].*figure / proxy[i].*figure);
-  return spread_of(std::move(values));
+  return Spread::of(std::move(values));
 }
 
 double ratio_of_medians(const Runs& runs, const Runs& proxy, Figure figure) {
   return spread_of(runs, figure).median / spread_of(proxy, figure).median;
-}
-
-std::string grouped(double value) {
-  std::string digits = std::to_string(static_cast<uint64_t>(value + 0.5));
-  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
-  return digits;
-}
-
-std::string grouped(const Spread& spread) {
-  return grouped(spread.low) + " - " + grouped(spread.high);
 }
 
 double worst(const std::vector<RunResult>& runs, Figure figure) {

@@ -1,14 +1,13 @@
 #include "bench/end_to_end/run.hpp"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <vector>
 
+#include "bench/end_to_end/broker.hpp"
 #include "bench/end_to_end/process.hpp"
 #include "bench/messages.hpp"
 
@@ -18,37 +17,16 @@ namespace {
 constexpr int start_deadline_ms = 10'000;
 constexpr int run_deadline_ms = 120'000;
 
-// The broker's configuration and its log, for one run; removed afterwards.
-class Files {
- public:
-  explicit Files(uint16_t port)
-      : stem_(std::filesystem::temp_directory_path() / ("signalbox-bench-" + std::to_string(getpid()))) {
-    std::ofstream file(configuration());
-    file << "router_class = \"SimpleDispatchRouter\"\n"
-         << "transport_names = [\"" << transport_name << "\"]\n"
-         << "exposed_names = [\"" << application_name << "\"]\n\n"
-         << "[broker]\nendpoint = \"tcp://127.0.0.1:" << port << "\"\n\n"
-         << "[routing_mappings]\n"
-         << transport_name << " = \"" << application_name << "\"\n";
-    if (!file.flush()) throw std::runtime_error("cannot write " + configuration());
-  }
-  ~Files() {
-    std::error_code ignored;
-    std::filesystem::remove(configuration(), ignored);
-    std::filesystem::remove(log(), ignored);
-  }
-  Files(const Files&) = delete;
-  Files& operator=(const Files&) = delete;
-  std::string configuration() const { return stem_.string() + ".toml"; }
-  std::string log() const { return stem_.string() + ".log"; }
-  std::string log_text() const {
-    std::ifstream file(log());
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-
- private:
-  const std::filesystem::path stem_;
-};
+std::string configuration(uint16_t port) {
+  std::ostringstream text;
+  text << "router_class = \"SimpleDispatchRouter\"\n"
+       << "transport_names = [\"" << transport_name << "\"]\n"
+       << "exposed_names = [\"" << application_name << "\"]\n\n"
+       << "[broker]\nendpoint = \"tcp://127.0.0.1:" << port << "\"\n\n"
+       << "[routing_mappings]\n"
+       << transport_name << " = \"" << application_name << "\"\n";
+  return text.str();
+}
 
 std::vector<std::string> client(const Machinery& machinery, const std::string& role, Via via, uint16_t port,
                                 const Workload& workload) {
@@ -110,15 +88,13 @@ RunResult measure(const Machinery& machinery, Via via, const Workload& workload,
 
 RunResult run_signalbox(const Machinery& machinery, Via via, const Workload& workload) {
   const uint16_t port = free_port();
-  const Files files(port);
-  Process broker({machinery.broker, "serve", files.configuration()}, files.log());
+  BrokerProcess broker(machinery.broker, configuration(port));
   try {
-    const RunResult result = measure(machinery, via, workload, broker, port, port);
-    broker.signal(SIGTERM);
-    if (broker.wait(start_deadline_ms) != 0) throw std::runtime_error("the broker did not end well");
+    const RunResult result = measure(machinery, via, workload, broker.process(), port, port);
+    broker.end();
     return result;
   } catch (const std::exception& error) {
-    throw std::runtime_error(std::string(error.what()) + "; the broker's log:\n" + files.log_text());
+    throw std::runtime_error(std::string(error.what()) + "; the broker's log:\n" + broker.log());
   }
 }
 

@@ -11,8 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "bench/allocations.hpp"
 #include "bench/messages.hpp"
+#include "bench/micro/floors.hpp"
+#include "bench/micro/measured.hpp"
 
 namespace signalbox::bench {
 namespace {
@@ -59,26 +60,19 @@ void pack_message(msgpack::sbuffer& buffer) {
   map("__cache__");
 }
 
-// Counts what a benchmark's loop allocates.
-class Allocations {
- public:
-  explicit Allocations(benchmark::State& state) : state_(state), before_(allocation_count()) {}
-  ~Allocations() {
-    const auto messages = static_cast<double>(state_.iterations());
-    state_.SetItemsProcessed(static_cast<int64_t>(state_.iterations()));
-    state_.counters["allocations"] = static_cast<double>(allocation_count() - before_) / messages;
-  }
-  Allocations(const Allocations&) = delete;
-  Allocations& operator=(const Allocations&) = delete;
+// One message, in the first cache.
+Measured::Iteration one_message() {
+  return {.message_bytes = vumi_message_bytes, .floor = copy_floor(vumi_message_bytes, first_cache_kib)};
+}
 
- private:
-  benchmark::State& state_;
-  const uint64_t before_;
-};
+// A text of some thirty characters.
+Measured::Iteration one_text() {
+  return {.floor = copy_floor(message_id_bytes, first_cache_kib)};
+}
 
 void message_build(benchmark::State& state) {
   if (made_message().bytes().size() != vumi_message_bytes) return state.SkipWithError("not 424 bytes");
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) {
     const Made message = made_message();
     benchmark::DoNotOptimize(message.bytes());
@@ -87,7 +81,7 @@ void message_build(benchmark::State& state) {
 BENCHMARK(message_build);
 
 void message_build_msgpack(benchmark::State& state) {
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) {
     msgpack::sbuffer buffer;
     pack_message(buffer);
@@ -97,14 +91,14 @@ void message_build_msgpack(benchmark::State& state) {
 BENCHMARK(message_build_msgpack);
 
 void message_new(benchmark::State& state) {
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) benchmark::DoNotOptimize(Made::user_message().bytes());
 }
 BENCHMARK(message_new);
 
 void message_decode(benchmark::State& state) {
   const std::string bytes = vumi_message().bytes;
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) {
     const Made message(bytes);
     benchmark::DoNotOptimize(message.bytes());
@@ -115,7 +109,7 @@ BENCHMARK(message_decode);
 // As a worker does it: one Message for all.
 void message_decode_reused(benchmark::State& state) {
   const std::string bytes = vumi_message().bytes;
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   Made message;
   for (auto _ : state) {
     if (!message.decode(bytes)) return state.SkipWithError("no message");
@@ -126,7 +120,7 @@ BENCHMARK(message_decode_reused);
 
 void message_read(benchmark::State& state) {
   const std::string bytes = vumi_message().bytes;
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) {
     const Made message(bytes);
     for (const std::string_view key : fields_read) benchmark::DoNotOptimize(message.text(key));
@@ -137,7 +131,7 @@ BENCHMARK(message_read);
 // msgpack::unpack copies texts as it does by default, and a field is found as in any array of pairs.
 void message_read_msgpack(benchmark::State& state) {
   const std::string bytes = vumi_message().bytes;
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) {
     const msgpack::object_handle handle = msgpack::unpack(bytes.data(), bytes.size());
     const msgpack::object_map map = handle.get().via.map;
@@ -155,7 +149,7 @@ BENCHMARK(message_read_msgpack);
 
 void message_reply(benchmark::State& state) {
   const Made received(vumi_message().bytes);
-  const Allocations allocations(state);
+  const Measured measured(state, one_message());
   for (auto _ : state) {
     const Made reply = received.reply("You have 5.00 left");
     benchmark::DoNotOptimize(reply.bytes());
@@ -164,7 +158,7 @@ void message_reply(benchmark::State& state) {
 BENCHMARK(message_reply);
 
 void message_id(benchmark::State& state) {
-  const Allocations allocations(state);
+  const Measured measured(state, one_text());
   std::array<char, message_id_bytes> id;
   for (auto _ : state) {
     write_message_id(id.data());
@@ -174,7 +168,7 @@ void message_id(benchmark::State& state) {
 BENCHMARK(message_id);
 
 void message_timestamp(benchmark::State& state) {
-  const Allocations allocations(state);
+  const Measured measured(state, one_text());
   std::array<char, timestamp_bytes> text;
   for (auto _ : state) {
     write_timestamp(text.data(), std::chrono::system_clock::now());

@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "bench/micro/floors.hpp"
+#include "bench/micro/measured.hpp"
+#include "protocol/limits.hpp"
+
 namespace signalbox::bench {
 namespace {
 
@@ -26,8 +30,10 @@ void hostile(benchmark::State& state, size_t first, size_t count) {
   patterns.prepare();
   std::string text(static_cast<size_t>(state.range(0)), 'a');
   text += '!';
+  const size_t bytes = text.size() - 1;
+  const size_t set_kib = bytes < batch_kib * limits::kibibyte ? batch_kib : 2 * batch_kib;
+  const Measured measured(state, {.message_bytes = bytes, .floor = copy_floor(bytes, set_kib)});
   for (auto _ : state) benchmark::DoNotOptimize(patterns.first(text));
-  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
 }
 
 [[maybe_unused]] const bool registered = [] {

@@ -8,11 +8,14 @@
 #include <re2/re2.h>
 
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bench/messages.hpp"
+#include "bench/micro/floors.hpp"
+#include "bench/micro/measured.hpp"
 #include "broker/configuration.hpp"
 #include "routers/registry.hpp"
 
@@ -47,7 +50,7 @@ std::string table(std::string_view name, size_t count, const std::string& to) {
 }
 
 // Where a message says which rule it is for.
-enum class Choice { transport, to_addr, from_addr, keyword };
+enum class Choice { transport, application, to_addr, from_addr, keyword };
 
 struct Subject {
   const char* name;
@@ -113,6 +116,10 @@ const std::vector<Subject>& subjects() {
       {"route_content_keyword_outbound", outbound, Choice::from_addr, content_keyword},
       {"route_redirect", inbound, Choice::transport,
        [](size_t n) { return start("RedirectRouter", list(n), "['a']") + table("redirect_inbound", n, "'a'"); }},
+      {"route_redirect_outbound", outbound, Choice::application,
+       [](size_t n) {
+         return start("RedirectOutboundRouter", "['s']", list(n)) + table("redirect_outbound", n, "'s'");
+       }},
       {"route_load_balancing", outbound, Choice::transport,
        [](size_t n) { return start("LoadBalancingRouter", list(n), "['a']") + "reply_affinity = false\n"; }},
       {"route_routing_table", inbound, Choice::transport, routing_table},
@@ -167,17 +174,18 @@ class Question {
   struct One {
     std::string message;
     EndpointId sender = 0;
-    EndpointId transport = 0;
+    std::optional<EndpointId> transport;  // of the name that the message carries
   };
 
   One about(Choice choice, size_t rule) const {
     const std::string text = numbered(rule);
-    const bool by_transport = choice == Choice::transport;
+    const EndpointId transport = transports_[choice == Choice::transport ? rule : 0];
+    const EndpointId application = applications_[choice == Choice::application ? rule : 0];
     One one;
-    one.transport = transports_[by_transport ? rule : 0];
-    one.sender = direction_ == Direction::inbound ? one.transport : applications_[0];
+    one.sender = direction_ == Direction::inbound ? transport : application;
+    if (choice != Choice::application) one.transport = transport;
     const std::string content = choice == Choice::keyword ? text + " and more" : "How much airtime left";
-    one.message = vumi_message(settings_.endpoints[one.transport].name, content).bytes;
+    one.message = vumi_message(settings_.endpoints[one.transport.value_or(application)].name, content).bytes;
     // The addresses of the template are twelve characters long, like the text.
     if (choice == Choice::to_addr) one.message.replace(one.message.find("+27831234567"), text.size(), text);
     if (choice == Choice::from_addr) one.message.replace(one.message.find("+27821112223"), text.size(), text);
@@ -200,8 +208,9 @@ void route(benchmark::State& state, const Subject& subject) {
   for (size_t i = 0; i < messages_round; ++i) {
     if (!question.ask()) return state.SkipWithError("a message was refused");
   }
+  const Measured measured(state,
+                          {.message_bytes = vumi_message_bytes, .floor = copy_floor(vumi_message_bytes, round_kib)});
   for (auto _ : state) benchmark::DoNotOptimize(question.ask());
-  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
 }
 
 // What one expression costs by itself, on an address that it matches.
@@ -210,10 +219,10 @@ void re2_match(benchmark::State& state) {
   options.set_never_capture(true);
   const re2::RE2 expression(numbered(7), options);
   const std::string address = numbered(7);
+  const Measured measured(state, {});
   for (auto _ : state) {
     benchmark::DoNotOptimize(expression.Match(address, 0, address.size(), re2::RE2::ANCHOR_START, nullptr, 0));
   }
-  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
 }
 BENCHMARK(re2_match);
 

@@ -272,6 +272,8 @@ void Core::State::flush() {
       if (it->second.blocked && !it->second.gone) unblock(it->second);
     }
   }
+  // Before any confirmation: who has been told that a message is taken finds it counted wherever it sends next.
+  if (!packed_.empty() || !parcels_left_.empty()) send_parcels();
   do {
     // Deliveries leave before confirmations. Both lists may grow while they are walked.
     for (size_t i = 0; i < dirty_.size(); ++i) {
@@ -402,8 +404,13 @@ void Core::State::check_invariants(Sums& sums) const {
   }
   SIGNALBOX_ASSERT(instances == live_registrations, "each registration serves one endpoint");
   uint64_t with_a_key = 0;
-  for (const auto& [key, use] : key_uses) with_a_key += use.registrations;
+  uint64_t lost_with_a_key = 0;
+  for (const auto& [key, use] : key_uses) {
+    with_a_key += use.registrations;
+    lost_with_a_key += use.lost.size();
+  }
   SIGNALBOX_ASSERT(with_a_key <= live_registrations, "a key's registrations are among them");
+  SIGNALBOX_ASSERT(lost_with_a_key <= lost.size(), "a key's lost sessions are among them");
   for (const auto& [pointer, session] : sessions) {
     SIGNALBOX_ASSERT(session->confirmed <= session->settled() && session->settled() <= session->last_received,
                      "confirmed <= settled <= received");

@@ -117,7 +117,7 @@ class Core {
   size_t take_parcels(Time now);
   // The lanes to which it has handed something since this was asked last, a bit each.
   uint64_t take_sent_to();
-  // It has parcels for which a passage had no room yet.
+  // It has parcels that wait for the turn's end, or for room in a passage.
   bool has_parcels_left() const;
   // The peer has room again: as if the core had asked.
   void connection_writable(ConnectionId connection, Time now);

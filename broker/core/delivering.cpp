@@ -283,11 +283,14 @@ Place Core::State::leave(Session& session, DeliveredRun& delivery, Seq seq) {
 }
 
 void Core::State::settle(Session& session, DeliveredRun& delivery, Seq from, Seq upto) {
-  Queue& queue = endpoints[session.endpoint].queue;
-  for (Seq seq = from; seq <= upto && delivery.unsettled > 0; ++seq) {
-    if (unsettled_entry(delivery, seq) == nullptr) continue;
-    queue.finish(delivery.kind, leave(session, delivery, seq), Queue::Outcome::settled);
-  }
+  if (delivery.unsettled == 0) return;  // the segment may be another's by now
+  const auto passed = static_cast<uint32_t>(from - delivery.first_seq);
+  const Place first{delivery.segment, delivery.first_index + passed};
+  const Count settled = endpoints[session.endpoint].queue.settle(
+      delivery.kind, first, static_cast<uint32_t>(upto - from + 1), delivery.ticket + passed);
+  delivery.unsettled -= static_cast<uint32_t>(settled.messages);
+  session.unsettled_messages -= settled.messages;
+  session.unsettled_bytes -= settled.bytes;
 }
 
 void Core::State::settled_some(Session& session) {

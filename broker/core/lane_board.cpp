@@ -69,8 +69,10 @@ std::optional<std::vector<uint32_t>> place_endpoints(const Settings& settings, u
   return lane_of;
 }
 
-LaneBoard::LaneBoard(const Settings& settings, uint32_t lanes)
-    : memory_(settings.routing_memory_bytes, settings.hash_secret), cores_(lanes, nullptr) {
+LaneBoard::LaneBoard(const Settings& settings, uint32_t lanes, size_t passage_parcels)
+    : memory_(settings.routing_memory_bytes, settings.hash_secret,
+              lanes > 1 ? RoutingMemory::Writers::several : RoutingMemory::Writers::one),
+      cores_(lanes, nullptr) {
   SIGNALBOX_ASSERT(lanes > 0 && lanes <= limits::lanes_max, "the configuration bounds the lanes");
   for (uint32_t lane = 0; lane < lanes; ++lane) pools_.emplace_back();
   for (uint32_t pair = 0; pair < lanes * lanes; ++pair) {

@@ -79,9 +79,10 @@ struct Parcel {
 
 class LaneBoard {
  public:
-  static constexpr size_t passage_parcels = 1024;
+  static constexpr size_t passage_parcels_default = 1024;
 
-  LaneBoard(const Settings& settings, uint32_t lanes);
+  // A passage holds so many parcels; the simulator makes them narrow.
+  LaneBoard(const Settings& settings, uint32_t lanes, size_t passage_parcels = passage_parcels_default);
   ~LaneBoard();
   LaneBoard(const LaneBoard&) = delete;
   LaneBoard& operator=(const LaneBoard&) = delete;

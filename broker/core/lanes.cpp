@@ -12,6 +12,13 @@ namespace {
 
 constexpr size_t forget_at_least = 4096;
 
+// By the two bytes with which headers begin as workers write them. Any other may be a HELLO in a wider encoding.
+bool is_plainly_no_hello(Bytes header) {
+  const auto byte = [&](size_t at) { return static_cast<unsigned char>(header[at]); };
+  return header.size() < 2 || (byte(0) >= 0x91 && byte(0) <= 0x9f && byte(1) <= 0x7f &&
+                               byte(1) != static_cast<unsigned char>(FrameType::hello));
+}
+
 }  // namespace
 
 // Where a lane's core sends: into the ring to the link, but for peers that have no room.
@@ -60,10 +67,10 @@ Lanes::Standstill::~Standstill() {
   if (!stood_) lanes_.go_on();
 }
 
-Lanes::Lanes(std::vector<Settings> settings, Output& output)
+Lanes::Lanes(std::vector<Settings> settings, Output& output, size_t passage_parcels)
     : has_lanes_(settings.front().lanes > 0),
       output_(output),
-      board_(settings.front(), static_cast<uint32_t>(settings.size())),
+      board_(settings.front(), static_cast<uint32_t>(settings.size()), passage_parcels),
       forget_at_(forget_at_least) {
   SIGNALBOX_ASSERT(settings.size() == std::max<size_t>(1, settings.front().lanes), "one Settings a lane");
   for (uint32_t lane = 0; lane < settings.size(); ++lane) {
@@ -98,9 +105,7 @@ uint32_t Lanes::lane_of(ConnectionId connection) const {
 
 // The lane of the endpoint that a HELLO names; none: it is no HELLO, or one that any lane turns down.
 std::optional<uint32_t> Lanes::lane_for_hello(Bytes header) const {
-  constexpr size_t type_at = 1;
-  if (header.size() <= type_at || header[type_at] != static_cast<char>(FrameType::hello)) return std::nullopt;
-  if (header.size() > limits::header_bytes_max) return std::nullopt;
+  if (is_plainly_no_hello(header) || header.size() > limits::header_bytes_max) return std::nullopt;
   const auto frame = parse_worker_frame(header, settings().max_prefetch);
   if (!frame || !std::holds_alternative<Hello>(*frame)) return std::nullopt;
   const Hello& hello = std::get<Hello>(*frame);
@@ -147,8 +152,9 @@ void Lanes::hello(ConnectionId from, std::string_view peer_key, Bytes header, si
   if (before != to && lanes_[before]->core.knows(from)) {
     Lane& left = *lanes_[before];
     const Seq last_delivered = left.core.let_connection_go(from, left.at(now));
-    left.blocked.erase(from);
     pump(before);
+    take_input(left, left.at(now), SIZE_MAX, SIZE_MAX);  // what that has said of the peer's room concerns it no more
+    left.blocked.erase(from);
     lane.core.take_connection(from, last_delivered, lane.at(now));
   }
   lane_of_connection_[from] = to;
@@ -224,8 +230,10 @@ bool Lanes::step(uint32_t number, Time time) {
   Lane& lane = *lanes_[number];
   const Time now = lane.at(time);
   lane.found_full = false;
-  size_t work = take_input(lane, now, turn_frames_max, turn_bytes_max);
-  work += lane.core.take_parcels(now);
+  // What its sender was confirmed before it sent one of these frames, to whichever lane, is there before the frame.
+  const size_t frames = std::min(lane.input.size(), turn_frames_max);
+  size_t work = lane.core.take_parcels(now);
+  work += take_input(lane, now, frames, turn_bytes_max);
   if (now.monotonic_ms >= lane.next_tick_ms) {
     lane.next_tick_ms = now.monotonic_ms + tick_interval_ms;
     lane.core.tick(now);
@@ -335,6 +343,8 @@ void Lanes::forget_unknown_connections() {
 
 void Lanes::reload(std::vector<Settings> next, Time now) {
   const Standstill standstill(*this);
+  // A HELLO that no name of the old configuration heard must not be heard by a lane that is not its own.
+  for (uint32_t lane = 0; lane < lanes_.size(); ++lane) work_off(lane, now);
   board_.settings_changed(next.front());
   if (!has_lanes_) return only_->reload(std::move(next.front()), now);
   for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {

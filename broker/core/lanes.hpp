@@ -66,7 +66,7 @@ class Lanes {
   };
 
   // One Settings a lane, alike but for the routers; with Settings::lanes = 0 there is one.
-  Lanes(std::vector<Settings> settings, Output& output);
+  Lanes(std::vector<Settings> settings, Output& output, size_t passage_parcels = LaneBoard::passage_parcels_default);
   ~Lanes();
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;

@@ -29,6 +29,11 @@ struct Count {
     bytes += other.bytes;
     return *this;
   }
+  Count& operator-=(const Count& other) {
+    messages -= other.messages;
+    bytes -= other.bytes;
+    return *this;
+  }
   friend Count operator+(Count a, const Count& b) { return a += b; }
   friend bool operator==(const Count&, const Count&) = default;
 };

@@ -2,6 +2,7 @@
 // (lane_board.hpp). Nothing here runs where there is one lane.
 #include <algorithm>
 
+#include "broker/core/planted_fault.hpp"
 #include "broker/core/state.hpp"
 
 namespace signalbox {
@@ -106,6 +107,9 @@ void Core::State::hand_over(uint32_t to, Parcel parcel) {
     sent_to_ |= bit(to);
     return;
   }
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::parcel_lost && parcel.block != nullptr) return Run::drop(parcel.block);
+#endif
   parcels_left_.emplace_back(to, parcel);
 }
 
@@ -168,6 +172,9 @@ void Core::State::unpack_messages(Endpoint& endpoint, const Parcel& parcel) {
 }
 
 void Core::State::release_waiting_lanes(Endpoint& endpoint) {
+#ifdef SIGNALBOX_PLANTED_FAULTS
+  if (planted_fault == PlantedFault::waiting_lane_forgotten) endpoint.waiting_lanes = 0;
+#endif
   for (uint32_t to = 0; endpoint.waiting_lanes != 0; ++to) {
     if ((endpoint.waiting_lanes & bit(to)) == 0) continue;
     endpoint.waiting_lanes &= ~bit(to);
@@ -175,9 +182,9 @@ void Core::State::release_waiting_lanes(Endpoint& endpoint) {
   }
 }
 
-// Tells the other lanes what the queue holds.
+// Tells the other lanes what the queue holds. Only its own lane knows.
 void Core::State::publish(Endpoint& endpoint) {
-  if (board.lanes() == 1) return;
+  if (board.lanes() == 1 || endpoint.elsewhere) return;
   EndpointGate& gate = board.gate(endpoint.id);
   const Count held = endpoint.queue.held();
   gate.held_messages.store(held.messages, std::memory_order_relaxed);

@@ -23,7 +23,9 @@ enum class PlantedFault : uint8_t {
   run_freed_early,              // a queue lets a block go once all of it has been handed out, settled or not
   delivery_lost_on_loss,        // of a lost connection, the last delivery under way is taken for settled
   late_ack_forgotten,           // an ACK settles nothing of what was taken from its worker
-  old_times_after_reload        // what waits or is under way keeps the time of the configuration before
+  old_times_after_reload,       // what waits or is under way keeps the time of the configuration before
+  parcel_lost,                  // what another lane is to have, where there is no room for it on the way
+  waiting_lane_forgotten        // a queue is back within its limit, and lanes that wait for that are not told
 };
 
 // The one in force. Written by tests only.

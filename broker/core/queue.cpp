@@ -106,28 +106,6 @@ bool Queue::make_room(uint64_t bytes, bool strict) {
   return false;
 }
 
-void Queue::append(MessageKind kind, Bytes message, uint64_t now_ms) {
-  SubQueue& queue = sub(kind);
-  if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity ||
-      queue.tail->entries.size() >= segment_messages_max) {
-    add_segment(queue, message.size());
-  }
-  Segment& tail = *queue.tail;
-  std::memcpy(tail.block->data() + tail.used_bytes, message.data(), message.size());
-  Entry entry;
-  entry.offset = tail.used_bytes;
-  entry.size = static_cast<uint32_t>(message.size());
-  entry.order = next_order_++;
-  tail.entries.push_back(entry);
-  if (!queue.fresh) queue.fresh = {queue.tail, static_cast<uint32_t>(tail.entries.size() - 1)};
-  tail.used_bytes += entry.size;
-  tail.live_bytes += entry.size;
-  ++tail.live;
-  if (settings_.message_ttl_ms != 0 || !tail.since.empty()) note_time(queue, now_ms);
-  ledger_.taken.add(message.size());
-  ledger_.waiting.add(message.size());
-}
-
 void Queue::adopt(MessageKind kind, Block* block, uint32_t count, uint64_t now_ms) {
   SubQueue& queue = sub(kind);
   if (queue.tail != nullptr && nearly_done(*queue.tail)) rehome(queue.tail);
@@ -257,13 +235,14 @@ void Queue::mark(SubQueue& queue, Place place) {
   }
 }
 
-// Forgets it again. REQUIRES: it is of that sort no more.
-void Queue::unmark(SubQueue& queue, Place place, Sort sort) {
+// Forgets it again, and those behind it that make it `count`. REQUIRES: they are of that sort no more.
+void Queue::unmark(SubQueue& queue, Place place, Sort sort, uint32_t count) {
   Segment::Marks& marks = place.segment->marks[static_cast<size_t>(sort)];
-  if (--marks.count == 0) {
+  marks.count -= count;
+  if (marks.count == 0) {
     queue.by_sort[static_cast<size_t>(sort)].erase(place.segment->serial);
   } else if (marks.first == place.index) {
-    marks.first = find_in(place.segment, place.index + 1, sort).index;
+    marks.first = find_in(place.segment, place.index + count, sort).index;
   }
 }
 
@@ -273,11 +252,11 @@ Extent Queue::extent(Place first, uint64_t messages_max, uint64_t bytes_max) con
   Extent extent{first, 1, first.entry().size};
   // Suspects on their own, and what is meant for another instance, go one by one.
   if (state == Entry::State::elsewhere || travels_alone(first.entry())) return extent;
-  for (uint32_t i = first.index + 1; i < entries.size() && extent.count < messages_max; ++i) {
+  // Neighbours in one state lie end to end: a hole is where one is done.
+  const uint64_t end = std::min<uint64_t>(entries.size(), first.index + messages_max);
+  for (uint64_t i = first.index + uint64_t{1}; i < end; ++i) {
     const Entry& entry = entries[i];
-    const Entry& before = entries[i - 1];
-    if (entry.state != state || travels_alone(entry) || before.offset + before.size != entry.offset) break;
-    if (extent.bytes + entry.size > bytes_max) break;
+    if (entry.state != state || travels_alone(entry) || extent.bytes + entry.size > bytes_max) break;
     ++extent.count;
     extent.bytes += entry.size;
   }
@@ -286,32 +265,30 @@ Extent Queue::extent(Place first, uint64_t messages_max, uint64_t bytes_max) con
 
 void Queue::hand_out(MessageKind kind, const Extent& extent, uint32_t ticket) {
   SubQueue& queue = sub(kind);
-  Segment* const segment = extent.first.segment;
+  Entry* const entries = &extent.first.entry();
+  const bool again = came_back(entries[0]);  // all of an extent did, or none
+  const Sort sort = sort_of(entries[0]);
   for (uint32_t i = 0; i < extent.count; ++i) {
-    const Place place{segment, extent.first.index + i};
-    Entry& entry = place.entry();
-    const bool again = came_back(entry);
-    const Sort sort = sort_of(entry);
-    entry.state = Entry::State::under_way;
-    entry.ticket = ticket + i;
-    if (entry.deliveries < saturated) ++entry.deliveries;
-    if (again) {
-      unmark(queue, place, sort);
-    } else {
-      queue.fresh.index = place.index + 1;
-    }
+    entries[i].state = Entry::State::under_way;
+    entries[i].ticket = ticket + i;
+    if (entries[i].deliveries < saturated) ++entries[i].deliveries;
+  }
+  if (again) {
+    unmark(queue, extent.first, sort, extent.count);
+  } else {
+    queue.fresh.index = extent.first.index + extent.count;
   }
 #ifdef SIGNALBOX_PLANTED_FAULTS
+  Segment* const segment = extent.first.segment;
   if (planted_fault == PlantedFault::run_freed_early && !segment->let_go &&
       extent.first.index + extent.count == segment->entries.size()) {
     segment->let_go = true;
     Run::drop(segment->block);
   }
 #endif
-  ledger_.waiting.messages -= extent.count;
-  ledger_.waiting.bytes -= extent.bytes;
-  ledger_.under_way.messages += extent.count;
-  ledger_.under_way.bytes += extent.bytes;
+  const Count handed_out{extent.count, extent.bytes};
+  ledger_.waiting -= handed_out;
+  ledger_.under_way += handed_out;
 }
 
 void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
@@ -340,8 +317,28 @@ void Queue::finish(MessageKind kind, Place place, Outcome outcome) {
   const Sort sort = sort_of(entry);
   entry.state = Entry::State::done;
   if (again) unmark(queue, place, sort);
-  segment->live_bytes -= entry.size;
-  if (--segment->live == 0) {
+  leave(queue, segment, {1, size});
+}
+
+Count Queue::settle(MessageKind kind, Place first, uint32_t count, uint32_t ticket) {
+  Entry* const entries = &first.entry();
+  Count settled;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (entries[i].state != Entry::State::under_way || entries[i].ticket != ticket + i) continue;
+    entries[i].state = Entry::State::done;
+    settled.add(entries[i].size);
+  }
+  ledger_.under_way -= settled;
+  ledger_.settled += settled;
+  leave(sub(kind), first.segment, settled);
+  return settled;
+}
+
+// So many of the segment's messages have just become done.
+void Queue::leave(SubQueue& queue, Segment* segment, const Count& done) {
+  segment->live_bytes -= static_cast<uint32_t>(done.bytes);
+  segment->live -= static_cast<uint32_t>(done.messages);
+  if (segment->live == 0) {
     remove_segment(queue, segment);
   } else if (segment != queue.tail && nearly_done(*segment)) {
     rehome(segment);

@@ -28,6 +28,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -135,6 +136,8 @@ class Queue {
  public:
   enum class Outcome : uint8_t { settled, dropped, expired, dead };
   static constexpr uint64_t never_ms = UINT64_MAX;
+  // An entry stays as long as its segment: so many of them may a straggler pin.
+  static constexpr size_t segment_messages_max = 256;
 
   // References must outlive the queue.
   Queue(const EndpointSettings& settings, SegmentPool& pool, SegmentStore& store);
@@ -145,7 +148,13 @@ class Queue {
   // Whether one more message of this size may come in, by the endpoint's overflow policy; under drop_oldest it makes
   // the room. `strict`: a queue that blocks refuses what would take it past its limit, not only past twice that.
   [[nodiscard]] bool make_room(uint64_t bytes, bool strict);
-  // Adds a message at the end. REQUIRES: make_room() said yes; `now_ms` never falls.
+  // One more message of this size leaves the queue within its limit. Then make_room() says yes under any policy, and
+  // need not be asked.
+  bool fits_within_limit(uint64_t bytes) const {
+    const Count now = held();
+    return now.messages < settings_.max_messages && now.bytes + bytes <= settings_.max_bytes;
+  }
+  // Adds a message at the end. REQUIRES: there is room; `now_ms` never falls.
   void append(MessageKind kind, Bytes message, uint64_t now_ms);
 
   // Adds all messages of a packed block at the end, and takes over its one reference.
@@ -173,6 +182,9 @@ class Queue {
 
   // Ends a message's stay. The place is no more.
   void finish(MessageKind kind, Place place, Outcome outcome);
+  // The same, settled, for those of the `count` messages from `first` on that are still under way with the tickets from
+  // `ticket` on. Returns what they were; after the last of its messages a segment is no more.
+  Count settle(MessageKind kind, Place first, uint32_t count, uint32_t ticket);
   // Under way no longer: back to its old place.
   void take_back(MessageKind kind, Place place);
   // The same, but not before make_due(), and then rather to another registration than this one.
@@ -218,10 +230,11 @@ class Queue {
   static Sort sort_of(const Entry& entry);
   static Place find_in(Segment* segment, uint32_t from, Sort sort);
   static void mark(SubQueue& queue, Place place);
-  static void unmark(SubQueue& queue, Place place, Sort sort);
+  static void unmark(SubQueue& queue, Place place, Sort sort, uint32_t count = 1);
   void add_segment(SubQueue& queue, size_t message_bytes);
   static void add_to_list(SubQueue& queue, Segment* segment);
   void remove_segment(SubQueue& queue, Segment* segment);
+  void leave(SubQueue& queue, Segment* segment, const Count& done);
   static std::optional<uint64_t> came_ms(Place place);
   static void note_time(SubQueue& queue, uint64_t now_ms);
   void come_back(MessageKind kind, Place place, Entry::State state);
@@ -236,5 +249,28 @@ class Queue {
   QueueLedger ledger_;
   uint32_t next_order_ = 0;
 };
+
+// Here, so that what every message goes through is one piece of code.
+inline void Queue::append(MessageKind kind, Bytes message, uint64_t now_ms) {
+  SubQueue& queue = sub(kind);
+  if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity ||
+      queue.tail->entries.size() >= segment_messages_max) {
+    add_segment(queue, message.size());
+  }
+  Segment& tail = *queue.tail;
+  std::memcpy(tail.block->data() + tail.used_bytes, message.data(), message.size());
+  const auto size = static_cast<uint32_t>(message.size());
+  Entry& entry = tail.entries.emplace_back();
+  entry.offset = tail.used_bytes;
+  entry.size = size;
+  entry.order = next_order_++;
+  if (!queue.fresh) queue.fresh = {queue.tail, static_cast<uint32_t>(tail.entries.size() - 1)};
+  tail.used_bytes += size;
+  tail.live_bytes += size;
+  ++tail.live;
+  if (settings_.message_ttl_ms != 0 || !tail.since.empty()) note_time(queue, now_ms);
+  ledger_.taken.add(size);
+  ledger_.waiting.add(size);
+}
 
 }  // namespace signalbox

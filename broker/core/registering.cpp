@@ -79,8 +79,7 @@ void Core::State::hello(ConnectionId from, std::string_view peer_key, const Hell
   if (session == nullptr) {
     session = new_session(hello, peer_key, endpoint);
   } else {
-    lost.erase(session->lost_place);
-    session->is_lost = false;
+    note_found(*session);
   }
   session->connection = &connection;
   connection.session = session;
@@ -114,8 +113,9 @@ void Core::State::set_peers(std::vector<PeerSettings> peers) {
     const std::string& key = settings.peers[i].key;
     peers_by_key.emplace(key, i);
     const auto known = before.find(key);
-    key_uses.emplace(key, KeyUse{0, known != before.end() ? known->second.rate : RateLimit()});
+    key_uses.emplace(key, KeyUse{0, known != before.end() ? known->second.rate : RateLimit(), {}});
   }
+  for (Session* const session : lost) note_lost_of_key(*session);
   for (const auto& [pointer, session] : sessions) {
     if (session->connection != nullptr) note_registered(session->peer_key);
   }
@@ -158,6 +158,15 @@ uint64_t Core::State::registrations_max(std::string_view peer_key) const {
   return of_key != 0 ? of_key : settings.max_registrations;
 }
 
+// Likewise, lost ones included.
+uint64_t Core::State::sessions_max(std::string_view peer_key) const {
+  const auto found = peers_by_key.find(peer_key);
+  if (found == peers_by_key.end()) return settings.max_sessions;
+  const PeerSettings& peer = settings.peers[found->second];
+  const uint64_t of_key = peer.max_sessions != 0 ? peer.max_sessions : 2 * peer.max_registrations;
+  return of_key != 0 ? std::min(of_key, settings.max_sessions) : settings.max_sessions;
+}
+
 // The bucket holds as many as may be registered at once, so that all of them may come back together, and at least what
 // a second brings.
 bool Core::State::takes_another_a_second(std::string_view peer_key) {
@@ -184,17 +193,50 @@ std::string_view Core::State::too_many(std::string_view peer_key, bool is_new_se
     ++counters.too_many_of_key;
     return "max_registrations of your key are registered; come back later";
   }
-  const auto kept = [](const State& state) { return state.sessions.size(); };
-  if (!is_new_session || over_all_lanes(kept) < settings.max_sessions) return {};
-  if (!lost.empty()) {
-    // A flood of sessions must not keep everybody else out until they expire; the one that has been lost for longest
-    // goes.
-    ++counters.sessions_evicted;
-    forget(*lost.front());
+  return is_new_session ? too_many_sessions(peer_key) : std::string_view();
+}
+
+// A flood of sessions must not keep everybody else out until they expire: the one that has been lost for longest goes,
+// and of the newcomer's own key, if it has lost any. So whoever leaves many behind makes room for his own.
+std::string_view Core::State::too_many_sessions(std::string_view peer_key) {
+  const auto used = key_uses.find(peer_key);
+  if (used != key_uses.end()) {
+    const auto of_key = [&](const State& state) {
+      const auto there = state.key_uses.find(peer_key);
+      return there != state.key_uses.end() ? there->second.registrations + there->second.lost.size() : 0;
+    };
+    const uint64_t most = sessions_max(peer_key);
+    if (over_all_lanes(of_key) >= most) evict_longest_lost(&peer_key);
+    if (over_all_lanes(of_key) >= most) {
+      ++counters.too_many_of_key;
+      return "max_sessions of your key are kept; come back later";
+    }
   }
+  const auto kept = [](const State& state) { return state.sessions.size(); };
+  if (over_all_lanes(kept) < settings.max_sessions) return {};
+  if (used == key_uses.end() || !evict_longest_lost(&peer_key)) evict_longest_lost(nullptr);
   if (over_all_lanes(kept) < settings.max_sessions) return {};
   ++counters.too_many_at_once;
   return "max_sessions are kept; come back later";
+}
+
+// Of all lanes' sessions, or of those of one key, that are lost. False: there is none.
+bool Core::State::evict_longest_lost(const std::string_view* peer_key) {
+  State* at = nullptr;
+  Session* longest = nullptr;
+  for (const Core* core : board.cores()) {
+    State& there = *core->state_;
+    const auto used = peer_key != nullptr ? there.key_uses.find(*peer_key) : there.key_uses.end();
+    if (peer_key != nullptr && used == there.key_uses.end()) continue;
+    const std::list<Session*>& sorted = peer_key != nullptr ? used->second.lost : there.lost;
+    if (sorted.empty() || (longest != nullptr && longest->lost_at_ms <= sorted.front()->lost_at_ms)) continue;
+    at = &there;
+    longest = sorted.front();
+  }
+  if (longest == nullptr) return false;
+  ++at->counters.sessions_evicted;
+  at->forget(*longest);
+  return true;
 }
 
 void Core::State::note_registered(std::string_view peer_key) {
@@ -207,6 +249,27 @@ void Core::State::note_ended(std::string_view peer_key) {
   if (used == key_uses.end()) return;
   SIGNALBOX_ASSERT(used->second.registrations > 0, "a key counts its registrations");
   --used->second.registrations;
+}
+
+void Core::State::note_lost(Session& session) {
+  session.lost_at_ms = now.monotonic_ms;
+  session.lost_place = lost.insert(lost.end(), &session);
+  session.is_lost = true;
+  note_lost_of_key(session);
+}
+
+void Core::State::note_lost_of_key(Session& session) {
+  const auto used = key_uses.find(session.peer_key);
+  if (used == key_uses.end()) return;
+  session.lost_of_key_place = used->second.lost.insert(used->second.lost.end(), &session);
+}
+
+// It has come back, or is forgotten.
+void Core::State::note_found(Session& session) {
+  lost.erase(session.lost_place);
+  session.is_lost = false;
+  const auto used = key_uses.find(session.peer_key);
+  if (used != key_uses.end()) used->second.lost.erase(session.lost_of_key_place);
 }
 
 // A session that is lost is left alone: whoever comes back for it says HELLO, and is judged then.
@@ -342,16 +405,14 @@ void Core::State::end_registration(Session& session, Ending ending) {
   if (ending == Ending::left || session.id.empty() || session.leaving) {
     forget(session);
   } else {
-    session.lost_at_ms = now.monotonic_ms;
-    session.lost_place = lost.insert(lost.end(), &session);
-    session.is_lost = true;
+    note_lost(session);
   }
 }
 
 void Core::State::forget(Session& session) {
   let_go(session);
   if (session.confirm_due) std::erase(confirm_due_, &session);
-  if (session.is_lost) lost.erase(session.lost_place);
+  if (session.is_lost) note_found(session);
   if (!session.id.empty()) sessions_by_id.erase(session.id);
   sessions.erase(&session);
 }

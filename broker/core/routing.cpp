@@ -23,6 +23,23 @@ Routing::Routing(const Settings& settings, const Surroundings& broker, RoutingMe
 }
 
 void Routing::settings_changed() {
+  facts_.clear();
+  for (const EndpointSettings& endpoint : settings_.endpoints) {
+    const DispatcherSettings& dispatcher = settings_.dispatchers[endpoint.dispatcher];
+    const bool uses_name = dispatcher.router != nullptr && dispatcher.router->uses_transport_name();
+    facts_.push_back({.router = dispatcher.router.get(),
+                      .name = endpoint.name,
+                      .remembered_s = dispatcher.expire_routing_memory_s,
+                      .dispatcher = endpoint.dispatcher,
+                      .role = endpoint.role,
+                      .tracks_replies = dispatcher.reply_tracking,
+                      .changes_entering = !dispatcher.entering.empty(),
+                      .changes_leaving = !dispatcher.leaving.empty(),
+                      .uses_name = uses_name,
+                      .may_name_others = endpoint.relay || !uses_name,
+                      .is_joint = endpoint.joint.has_value(),
+                      .removed = endpoint.removed});
+  }
   transports_.assign(settings_.dispatchers.size(), {});
   encoded_names_.assign(settings_.endpoints.size(), {});
   levels_.resize(2 * std::min(settings_.dispatchers.size(), limits::chained_dispatchers_max));
@@ -59,49 +76,57 @@ std::optional<EndpointId> Routing::transport_named(uint32_t dispatcher, std::str
   return found->second;
 }
 
-Direction Routing::direction_of(EndpointId sender, const MessageView& message) const {
-  if (settings_.endpoints[sender].role == Role::application) return Direction::outbound;
-  return message.kind() == MessageKind::event ? Direction::event : Direction::inbound;
-}
-
 void Routing::prepare(Keys& keys, EndpointId sender, const MessageView& message) const {
-  const EndpointSettings& endpoint = settings_.endpoints[sender];
-  const bool from_transport = endpoint.role == Role::transport;
+  const Facts& from = facts_[sender];
+  const bool from_transport = from.role == Role::transport;
   const bool is_event = message.kind() == MessageKind::event;
   const std::string_view referred = message.text(is_event ? Field::user_message_id : Field::in_reply_to);
-  keys.refers = !referred.empty() && is_event == from_transport;
+  keys.is_remembered = from.tracks_replies && !is_event;
+  keys.refers = from.tracks_replies && !referred.empty() && is_event == from_transport;
   if (keys.refers) {
-    keys.referred = memory_.key(endpoint.dispatcher, is_event ? Way::outbound : Way::inbound, referred);
-    memory_.prefetch(keys.referred);
+    keys.referred = memory_.key(from.dispatcher, is_event ? Way::outbound : Way::inbound, referred);
   }
-  if (!is_event) {
-    keys.own = memory_.key(endpoint.dispatcher, from_transport ? Way::inbound : Way::outbound,
-                           message.text(Field::message_id));
-    memory_.prefetch(keys.own);
+  if (keys.is_remembered) {
+    keys.own =
+        memory_.key(from.dispatcher, from_transport ? Way::inbound : Way::outbound, message.text(Field::message_id));
   }
+}
+
+void Routing::begin(EndpointId sender, const Time& now) {
+  origin_ = sender;
+  now_ = now;
+  now_s_ = seconds(now);
 }
 
 Routing::Verdict Routing::route(EndpointId sender, const MessageView& message, const Keys* keys, const Time& now) {
-  now_ = now;
-  origin_ = sender;
+  begin(sender, now);
+  const Outcome outcome = route(message, keys);
+  if (outcome == Outcome::refused) return refusal();
+  return {outcome, RefusalCode::no_route, {}};
+}
+
+Routing::Outcome Routing::route(const MessageView& message, const Keys* keys) {
   refused_ = false;
   ambiguous_ = false;
+  const Outcome outcome = pass({.sender = origin_, .by_joint = false, .message = &message, .keys = keys}, 0);
+  if (left_out_.empty()) return outcome;
+  if (outcome != Outcome::refused) {
+    for (const LeftOut& one : left_out_) sink_.left_out(one.endpoint, message.kind(), one.copy, one.code);
+  }
   left_out_.clear();
-  const Outcome outcome = pass({.sender = sender, .by_joint = false, .message = &message, .keys = keys}, 0);
-  if (outcome == Outcome::refused) return {outcome, refusal_, refusal_text_};
-  for (const LeftOut& one : left_out_) sink_.left_out(one.endpoint, message.kind(), one.copy, one.code);
-  return {outcome, RefusalCode::no_route, {}};
+  return outcome;
 }
 
 // `copy` has come as far as `endpoint`. The first refusal is the one that the sender is told; where others may take
 // theirs, this copy is kept until that is known.
-Routing::Outcome Routing::refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text) {
+Routing::Outcome Routing::refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code,
+                                 std::string_view text) {
   if (trace_ != nullptr) trace_->refused(endpoint, code, text);
   if (others) left_out_.push_back({endpoint, code, std::string(copy)});
   if (!refused_) {
     refused_ = true;
     refusal_ = code;
-    refusal_text_ = std::move(text);
+    refusal_text_ = text;
   }
   return Outcome::refused;
 }
@@ -115,20 +140,25 @@ bool Routing::forked_before(size_t depth) const {
 
 Routing::Outcome Routing::pass(const Arrival& arrival, size_t depth) {
   const MessageView& message = *arrival.message;
-  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[arrival.sender].dispatcher];
-  Incoming incoming = incoming_at(arrival.sender, message, direction_of(arrival.sender, message));
-  if (trace_ != nullptr) trace_->enters(dispatcher, arrival.sender, incoming.direction, message.bytes());
+  const Facts& from = facts_[arrival.sender];
+  const Direction direction = from.role == Role::application         ? Direction::outbound
+                              : message.kind() == MessageKind::event ? Direction::event
+                                                                     : Direction::inbound;
+  Incoming incoming = incoming_at(arrival.sender, message, direction);
+  if (trace_ != nullptr) {
+    trace_->enters(settings_.dispatchers[from.dispatcher], arrival.sender, direction, message.bytes());
+  }
   if (depth == levels_.size()) {
     return refuse(arrival.sender, message.bytes(), forked_before(depth), RefusalCode::internal,
                   "the message goes back and forth between dispatchers without end");
   }
   bool fill_in = false;
-  if (!resolve(incoming, arrival.by_joint, fill_in)) {
+  if (!resolve(incoming, from, arrival.by_joint, fill_in)) {
     return refuse(arrival.sender, message.bytes(), forked_before(depth), RefusalCode::not_permitted,
                   "transport_name is '" + printable(incoming.transport_name) + "', not the sender's own");
   }
-  if (dispatcher.entering.empty()) return route_at(incoming, fill_in, arrival.keys, depth);
-  return pass_changed(arrival, incoming, fill_in, depth);
+  if (from.changes_entering) return pass_changed(arrival, incoming, fill_in, depth);
+  return route_at(incoming, from, fill_in, arrival.keys, depth);
 }
 
 Incoming Routing::incoming_at(EndpointId sender, const MessageView& message, Direction direction) const {
@@ -156,79 +186,71 @@ Routing::Outcome Routing::pass_changed(const Arrival& arrival, const Incoming& f
                   "middleware has made something of the message that is none");
   }
   Incoming changed = incoming_at(arrival.sender, level.entered, first.direction);
-  (void)resolve(changed, arrival.by_joint, fill_in);  // what middleware writes is the operator's own word
+  const Facts& from = facts_[arrival.sender];
+  (void)resolve(changed, from, arrival.by_joint, fill_in);  // what middleware writes is the operator's own word
   const auto same = [&](Field field) { return level.entered.text(field) == came.text(field); };
   const bool same_ids = same(Field::message_id) && same(Field::in_reply_to) && same(Field::user_message_id);
-  return route_at(changed, false, same_ids ? arrival.keys : nullptr, depth);
+  return route_at(changed, from, false, same_ids ? arrival.keys : nullptr, depth);
 }
 
-Routing::Outcome Routing::route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth) {
-  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
-  Keys own;
-  const Keys& keys = prepared != nullptr ? *prepared : own;
-  if (dispatcher.reply_tracking) {
-    if (prepared == nullptr) prepare(own, incoming.sender, incoming.message);
-    if (keys.refers) incoming.followed = memory_.find(keys.referred, seconds(now_));
-    if (incoming.followed && !may_follow(incoming, incoming.followed->source)) incoming.followed.reset();
+Routing::Outcome Routing::route_at(Incoming& incoming, const Facts& from, bool fill_in, const Keys* prepared,
+                                   size_t depth) {
+  Level& level = levels_[depth];
+  if (prepared == nullptr) prepare(level.keys, incoming.sender, incoming.message);
+  const Keys& keys = prepared != nullptr ? *prepared : level.keys;
+  if (keys.refers) {
+    incoming.followed = memory_.find(keys.referred, now_s_);
+    if (incoming.followed) {
+      // A reload may have removed the endpoint, or given it to another dispatcher.
+      const Facts& source = facts_[incoming.followed->source];
+      if (source.removed || source.dispatcher != from.dispatcher) incoming.followed.reset();
+    }
     if (trace_ != nullptr) trace_memory(incoming, keys);
   }
-  const Outcome outcome = hand_over(incoming, fill_in, depth);
+  const Outcome outcome = hand_over(incoming, from, fill_in, depth);
   if (outcome != Outcome::taken) return outcome;
-  if (dispatcher.reply_tracking) remember(incoming, keys, levels_[depth].decision.tag());
-  dispatcher.router->taken(incoming);
+  if (keys.is_remembered) remember(incoming, from, keys.own, level.decision.tag());
+  from.router->taken(incoming);
   return outcome;
 }
 
 void Routing::trace_memory(const Incoming& incoming, const Keys& keys) {
   if (incoming.followed) {
     trace_->followed(*incoming.followed);
-  } else if (keys.refers && memory_.is_ambiguous(keys.referred, seconds(now_))) {
+  } else if (memory_.is_ambiguous(keys.referred, now_s_)) {
     trace_->ambiguous();
   }
 }
 
 // What the transport's name is for the router, and which endpoint that is. False: a transport's message carries another
 // name than its own, and it is no relay. Behind a joint the joint is the transport, whatever the message says.
-bool Routing::resolve(Incoming& incoming, bool by_joint, bool& fill_in) const {
-  const EndpointSettings& sender = settings_.endpoints[incoming.sender];
+bool Routing::resolve(Incoming& incoming, const Facts& from, bool by_joint, bool& fill_in) const {
   const MessageView& message = incoming.message;
-  if (sender.role == Role::application) {
+  if (from.role == Role::application) {
     incoming.transport_name = message.text(Field::transport_name);
-    incoming.transport = transport_named(sender.dispatcher, incoming.transport_name);
+    incoming.transport = transport_named(from.dispatcher, incoming.transport_name);
     return true;
   }
-  const auto uses_name = [&] { return settings_.dispatchers[sender.dispatcher].router->uses_transport_name(); };
   if (by_joint || !message.has(Field::transport_name)) {
-    fill_in = !by_joint && uses_name();
-    incoming.transport_name = sender.name;
+    fill_in = !by_joint && from.uses_name;
+    incoming.transport_name = from.name;
     incoming.transport = incoming.sender;
     return true;
   }
   fill_in = false;
   incoming.transport_name = message.text(Field::transport_name);
-  if (incoming.transport_name == sender.name) {
+  if (incoming.transport_name == from.name) {
     incoming.transport = incoming.sender;
     return true;
   }
   // Towards applications no joint stands for the transports that it leads to.
-  incoming.transport = transport_named(sender.dispatcher, incoming.transport_name);
-  if (incoming.transport && settings_.endpoints[*incoming.transport].name != incoming.transport_name) {
-    incoming.transport.reset();
-  }
-  return sender.relay || !uses_name();
+  incoming.transport = transport_named(from.dispatcher, incoming.transport_name);
+  if (incoming.transport && facts_[*incoming.transport].name != incoming.transport_name) incoming.transport.reset();
+  return from.may_name_others;
 }
 
-// A reload may have removed the endpoint, or given it to another dispatcher.
-bool Routing::may_follow(const Incoming& incoming, EndpointId source) const {
-  const EndpointSettings& endpoint = settings_.endpoints[source];
-  return !endpoint.removed && endpoint.dispatcher == settings_.endpoints[incoming.sender].dispatcher;
-}
-
-void Routing::remember(const Incoming& incoming, const Keys& keys, uint16_t tag) {
-  if (incoming.message.kind() != MessageKind::user_message) return;
-  const DispatcherSettings& dispatcher = settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher];
-  const auto remembered =
-      memory_.remember(keys.own, {incoming.sender, tag}, origin_, seconds(now_), dispatcher.expire_routing_memory_s);
+void Routing::remember(const Incoming& incoming, const Facts& from, const RoutingMemory::Key& key, uint16_t tag) {
+  const auto remembered = memory_.remember(key, {incoming.sender, tag}, origin_, now_s_, from.remembered_s);
   if (remembered == RoutingMemory::Remembered::ambiguous && !ambiguous_) {
     ambiguous_ = true;  // counted once, however many dispatchers meet it
     ++noticed_.ambiguous_ids;
@@ -238,8 +260,7 @@ void Routing::remember(const Incoming& incoming, const Keys& keys, uint16_t tag)
 
 // --- targets ---------------------------------------------------------------------------------------------------------
 
-void Routing::decide(const Incoming& incoming, Decision& decision) {
-  Router& router = *settings_.dispatchers[settings_.endpoints[incoming.sender].dispatcher].router;
+void Routing::decide(const Incoming& incoming, Router& router, Decision& decision) {
   decision.clear(trace_ != nullptr ? trace_->trail() : nullptr);
   switch (incoming.direction) {
     case Direction::inbound:
@@ -255,55 +276,62 @@ void Routing::decide(const Incoming& incoming, Decision& decision) {
   if (trace_ != nullptr) trace_->decided(decision);
 }
 
-Routing::Outcome Routing::hand_over(const Incoming& incoming, bool fill_in, size_t depth) {
+Routing::Outcome Routing::hand_over(const Incoming& incoming, const Facts& from, bool fill_in, size_t depth) {
   Level& level = levels_[depth];
   const Decision& decision = level.decision;
-  decide(incoming, level.decision);
-  Bytes original = incoming.message.bytes();
-  const auto refuse_here = [&](RefusalCode code, std::string text) {
-    return refuse(incoming.sender, original, forked_before(depth), code, std::move(text));
-  };
-  switch (decision.verdict()) {
-    case Decision::Verdict::none:
-      return refuse_here(RefusalCode::no_route, "no rule takes it");
-    case Decision::Verdict::refuse:
-      return refuse_here(decision.refusal(), decision.reason());
-    case Decision::Verdict::discard:
-      return Outcome::discarded;
-    case Decision::Verdict::deliver:
-      break;
+  decide(incoming, *from.router, level.decision);
+  if (decision.verdict() == Decision::Verdict::discard) return Outcome::discarded;
+  const bool forked = forked_before(depth);
+  if (decision.verdict() != Decision::Verdict::deliver || decision.overflowed()) {
+    return refuse_undelivered(incoming, decision, forked);
   }
-  if (decision.overflowed())
-    return refuse_here(RefusalCode::internal, "the router names more than " + std::to_string(limits::targets_max) +
-                                                  " targets, the most that a message may have");
-
+  Bytes original = incoming.message.bytes();
   if (fill_in) original = with_own_name(incoming, original, level.filled);
-  level.forked = forked_before(depth) || decision.targets().size() > 1;
+  level.forked = forked || decision.targets().size() > 1;
   Outcome outcome = Outcome::refused;
   for (const Decision::Target& target : decision.targets()) {
-    SIGNALBOX_ASSERT(target.endpoint < settings_.endpoints.size(), "a router named an endpoint that is none");
+    SIGNALBOX_ASSERT(target.endpoint < facts_.size(), "a router named an endpoint that is none");
     const Outcome one = send_on(target, incoming, original, depth);
     if (one != Outcome::refused && outcome != Outcome::taken) outcome = one;
   }
   return outcome;
 }
 
+Routing::Outcome Routing::refuse_undelivered(const Incoming& incoming, const Decision& decision, bool others) {
+  const Bytes original = incoming.message.bytes();
+  switch (decision.verdict()) {
+    case Decision::Verdict::none:
+      return refuse(incoming.sender, original, others, RefusalCode::no_route, "no rule takes it");
+    case Decision::Verdict::refuse:
+      return refuse(incoming.sender, original, others, decision.refusal(), decision.reason());
+    case Decision::Verdict::deliver:
+    case Decision::Verdict::discard:
+      break;
+  }
+  return refuse(incoming.sender, original, others, RefusalCode::internal,
+                "the router names more than " + std::to_string(limits::targets_max) +
+                    " targets, the most that a message may have");
+}
+
 Routing::Outcome Routing::send_on(const Decision::Target& target, const Incoming& incoming, Bytes original,
                                   size_t depth) {
   Level& level = levels_[depth];
-  const EndpointSettings& endpoint = settings_.endpoints[target.endpoint];
+  const Facts& to = facts_[target.endpoint];
   const MessageView& message = incoming.message;
   Bytes copy = original;
-  if ((target.edit_count != 0 || !settings_.dispatchers[endpoint.dispatcher].leaving.empty()) &&
-      !change_copy(target, incoming, level, copy)) {
+  if ((target.edit_count != 0 || to.changes_leaving) && !change_copy(target, incoming, level, copy)) {
     return refuse(target.endpoint, original, level.forked, RefusalCode::internal,
                   "a change has made something of the message that is none");
   }
   if (trace_ != nullptr) trace_->leaves(target.endpoint, copy);
-  if (endpoint.joint) return cross_joint(target.endpoint, message, copy, depth);
+  if (to.is_joint) return cross_joint(target.endpoint, message, copy, depth);
   if (sink_.offer(target.endpoint, message.kind(), copy)) return Outcome::taken;
-  return refuse(target.endpoint, copy, level.forked, RefusalCode::queue_full,
-                "the queue of '" + endpoint.name + "' is full");
+  return refuse_full(target.endpoint, copy, level.forked);
+}
+
+Routing::Outcome Routing::refuse_full(EndpointId target, Bytes copy, bool others) {
+  return refuse(target, copy, others, RefusalCode::queue_full,
+                "the queue of '" + std::string(facts_[target].name) + "' is full");
 }
 
 Routing::Outcome Routing::cross_joint(EndpointId joint, const MessageView& message, Bytes copy, size_t depth) {

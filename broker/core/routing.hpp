@@ -78,6 +78,7 @@ class Routing {
 
   // Hashes of the ids that a message has and refers to, so that the memory's lines can be asked for ahead of time.
   struct Keys {
+    bool is_remembered = false;   // by `own`
     bool refers = false;          // to another message, by `referred`
     RoutingMemory::Key own;       // of message_id
     RoutingMemory::Key referred;  // of in_reply_to or user_message_id
@@ -103,18 +104,45 @@ class Routing {
   // The settings have changed: endpoints and dispatchers may have been added, removed or made anew. Keeps its counts.
   void settings_changed();
 
-  // Computes the keys of a message from `sender`, and asks for the memory's lines.
-  // REQUIRES: an endpoint of a dispatcher that tracks replies.
+  // Computes the keys of a message from `sender`: none, where its dispatcher does not track replies.
   void prepare(Keys& keys, EndpointId sender, const MessageView& message) const;
+  // Asks for the memory's lines of a message that will be routed soon.
+  void prefetch(const Keys& keys) const {
+    if (keys.is_remembered) memory_.prefetch(keys.own);
+    if (keys.refers) memory_.prefetch(keys.referred);
+  }
 
-  // Routes a message that a worker of `sender` has sent. `keys` as prepare() left them, or null where nothing was
-  // prepared. REQUIRES: the message is well-formed, and no event where the sender is an application.
+  // What is routed from here on has been sent by a worker of `sender`, now. REQUIRES: said anew for each batch.
+  void begin(EndpointId sender, const Time& now);
+  // Routes a message of that sender. `keys` as prepare() left them, or null where nothing was prepared.
+  // REQUIRES: the message is well-formed, and no event where the sender is an application.
+  Verdict::Outcome route(const MessageView& message, const Keys* keys);
+  // Of the message routed last, where it was refused.
+  Verdict refusal() const { return {Verdict::Outcome::refused, refusal_, refusal_text_}; }
+  // All of this for one message.
   Verdict route(EndpointId sender, const MessageView& message, const Keys* keys, const Time& now);
 
   const Noticed& noticed() const { return noticed_; }
 
  private:
   using Outcome = Verdict::Outcome;
+
+  // What each message asks of the endpoint that it comes from or goes to, and of that one's dispatcher: in the settings
+  // it lies far apart.
+  struct alignas(64) Facts {
+    Router* router = nullptr;
+    std::string_view name;
+    uint64_t remembered_s = 0;
+    uint32_t dispatcher = 0;
+    Role role = Role::application;
+    bool tracks_replies = false;
+    bool changes_entering = false;  // by middleware
+    bool changes_leaving = false;
+    bool uses_name = false;        // transport_name is its router's business
+    bool may_name_others = false;  // a transport that may carry another transport_name than its own
+    bool is_joint = false;
+    bool removed = false;
+  };
 
   struct LeftOut {
     EndpointId endpoint = 0;
@@ -131,6 +159,7 @@ class Routing {
     std::string copy;           // for the target at hand, where it is changed
     MessageView leaving;        // of that, for middleware
     MessageView came;           // of that or of `filled`, for the dispatcher behind a joint
+    Keys keys;                  // where nothing was prepared
     bool forked = false;        // the message has been copied, here or before
   };
 
@@ -141,42 +170,52 @@ class Routing {
     const Keys* keys = nullptr;
   };
 
-  // `inline` is for what every message goes through: these are parts of one function, used in routing.cpp alone.
-  Outcome pass(const Arrival& arrival, size_t depth);
+  // Inlined is what every message goes through: these are parts of one function, used in routing.cpp alone. A message
+  // that goes on behind a joint goes through a second copy of it.
+  [[gnu::always_inline]] inline Outcome pass(const Arrival& arrival, size_t depth);
   Outcome pass_changed(const Arrival& arrival, const Incoming& first, bool fill_in, size_t depth);
-  inline Outcome route_at(Incoming& incoming, bool fill_in, const Keys* prepared, size_t depth);
-  inline void decide(const Incoming& incoming, Decision& decision);
-  inline Outcome hand_over(const Incoming& incoming, bool fill_in, size_t depth);
-  inline Outcome send_on(const Decision::Target& target, const Incoming& incoming, Bytes original, size_t depth);
+  [[gnu::always_inline]] inline Outcome route_at(Incoming& incoming, const Facts& from, bool fill_in,
+                                                 const Keys* prepared, size_t depth);
+  [[gnu::always_inline]] inline void decide(const Incoming& incoming, Router& router, Decision& decision);
+  [[gnu::always_inline]] inline Outcome hand_over(const Incoming& incoming, const Facts& from, bool fill_in,
+                                                  size_t depth);
+  [[gnu::always_inline]] inline Outcome send_on(const Decision::Target& target, const Incoming& incoming,
+                                                Bytes original, size_t depth);
   Bytes with_own_name(const Incoming& incoming, Bytes original, std::string& filled);
   Outcome cross_joint(EndpointId joint, const MessageView& message, Bytes copy, size_t depth);
   bool change_copy(const Decision::Target& target, const Incoming& incoming, Level& level, Bytes& copy);
   bool run_middleware(const DispatcherSettings& dispatcher, const std::vector<size_t>& order, bool entering,
                       EndpointId connector, Direction direction, std::string& bytes, MessageView& view);
-  inline bool resolve(Incoming& incoming, bool by_joint, bool& fill_in) const;
+  [[gnu::always_inline]] inline bool resolve(Incoming& incoming, const Facts& from, bool by_joint, bool& fill_in) const;
   std::optional<EndpointId> transport_named(uint32_t dispatcher, std::string_view name) const;
-  inline bool may_follow(const Incoming& incoming, EndpointId source) const;
   void trace_memory(const Incoming& incoming, const Keys& keys);
-  inline void remember(const Incoming& incoming, const Keys& keys, uint16_t tag);
+  [[gnu::always_inline]] inline void remember(const Incoming& incoming, const Facts& from,
+                                              const RoutingMemory::Key& key, uint16_t tag);
   void change(std::string& bytes, const Edit& edit, std::string_view by, std::optional<EndpointId> target);
-  Outcome refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string text);
-  inline bool forked_before(size_t depth) const;
-  inline Incoming incoming_at(EndpointId sender, const MessageView& message, Direction direction) const;
-  inline Direction direction_of(EndpointId sender, const MessageView& message) const;
+  Outcome refuse(EndpointId endpoint, Bytes copy, bool others, RefusalCode code, std::string_view text);
+  Outcome refuse_undelivered(const Incoming& incoming, const Decision& decision, bool others);
+  Outcome refuse_full(EndpointId target, Bytes copy, bool others);
+  [[gnu::always_inline]] inline bool forked_before(size_t depth) const;
+  [[gnu::always_inline]] inline Incoming incoming_at(EndpointId sender, const MessageView& message,
+                                                     Direction direction) const;
   void add_transports_behind(uint32_t dispatcher, std::vector<bool>& done);
 
-  // Constant after construction.
+  // Constant until the settings change.
   const Settings& settings_;
   const Surroundings& broker_;
   RoutingMemory& memory_;
   Sink& sink_;
   Trace* const trace_;
+  std::vector<Facts> facts_;                     // by endpoint
   std::vector<TextMap<EndpointId>> transports_;  // by dispatcher: name -> its transport, or the joint that leads there
   std::vector<std::string> encoded_names_;       // of transports, by endpoint: a MessagePack str
 
-  // Of the message at hand.
+  // Of the batch at hand.
   Time now_;
-  EndpointId origin_ = 0;                        // where it entered the broker
+  uint32_t now_s_ = 0;     // for the memory
+  EndpointId origin_ = 0;  // where it entered the broker
+
+  // Of the message at hand.
   RefusalCode refusal_ = RefusalCode::no_route;  // the first
   std::string refusal_text_;
   bool refused_ = false;

@@ -1,11 +1,12 @@
 // Where each message came from: message id -> endpoint, so that events and replies follow the message.
 //
-// A table of fixed size, set-associative: a bucket is one cache line of four entries, a key has two candidate buckets,
-// an insert takes the place of the expired or else of the oldest. An entry is two words and holds no pointer, so that
-// the table can later be a mapped file. What it keeps of a key is 48 bits of a keyed hash, plus what chose the bucket:
-// at a billion lookups a day, one wrong answer in some hundred years, and nobody outside can aim for one.
+// A table of fixed size, set-associative: a bucket is eight entries in two cache lines side by side, which cost one
+// visit to memory; an insert takes the place of the expired or else of the oldest. An entry is two words and holds no
+// pointer, so that the table can later be a mapped file. What it keeps of a key is 48 bits of a keyed hash, plus what
+// chose the bucket: at a billion lookups a day, one wrong answer in some hundred years, and nobody outside can aim for
+// one.
 //
-// Lock-free: an entry changes hands by claiming its second word (compare-and-swap to a value that reads as expired),
+// Lock-free: an entry changes hands by claiming its second word (compare-and-swap to a value that reads as ambiguous),
 // then writing the first, then the second; a reader takes the first, the second, and the first again, and believes them
 // only if the first has not changed. Readers never wait. Two lanes that insert the same new id at once may leave two
 // entries; a reader finds either.
@@ -37,8 +38,7 @@ class RoutingMemory {
   // One id, hashed: computed once, used for prefetch, find and remember.
   struct Key {
     uint64_t fingerprint = 0;  // 48 bits, in the upper ones; never 0
-    uint32_t first_bucket = 0;
-    uint32_t second_bucket = 0;
+    uint32_t bucket = 0;
   };
 
   enum class Remembered : uint8_t {
@@ -48,15 +48,22 @@ class RoutingMemory {
     evicted,    // anew, and a live entry was pushed out for it
   };
 
-  // `bytes` are rounded down to a whole number of pairs of buckets, at least one; the pages are touched as they are
-  // used.
-  RoutingMemory(uint64_t bytes, const std::array<char, 192>& hash_secret);
+  // Whether several threads remember at a time. One alone need not claim an entry by compare-and-swap, which would
+  // make each message wait until all that was written before it has left the processor.
+  enum class Writers : uint8_t { one, several };
+
+  // `bytes` are rounded down to a whole number of buckets, at least one; the pages are touched as they are used.
+  RoutingMemory(uint64_t bytes, const std::array<char, 192>& hash_secret, Writers writers = Writers::several);
   ~RoutingMemory();
   RoutingMemory(const RoutingMemory&) = delete;
   RoutingMemory& operator=(const RoutingMemory&) = delete;
 
   Key key(uint32_t dispatcher, Direction direction, std::string_view id) const;
-  void prefetch(const Key& key) const;
+  // Asks for the lines of a key that will be found or remembered soon.
+  void prefetch(const Key& key) const {
+    __builtin_prefetch(&buckets_[key.bucket].entries[0], 1);
+    __builtin_prefetch(&buckets_[key.bucket].entries[entries_per_bucket / 2], 1);
+  }
 
   // `sender` is whose id it is, where that is not `what.source`. `age_max_s` 0: until pushed out. Seconds are of any
   // clock that does not go back.
@@ -72,7 +79,7 @@ class RoutingMemory {
   size_t entries_max() const { return bucket_count_ * entries_per_bucket; }
 
  private:
-  static constexpr size_t entries_per_bucket = 4;
+  static constexpr size_t entries_per_bucket = 8;
 
   // who:  fingerprint (48) | sender (16).      0: never used.
   // what: expiry in seconds (32) | source (16) | tag (16).  0: empty.
@@ -80,15 +87,17 @@ class RoutingMemory {
     std::atomic<uint64_t> who{0};
     std::atomic<uint64_t> what{0};
   };
-  struct alignas(64) Bucket {
+  struct alignas(128) Bucket {
     std::array<Entry, entries_per_bucket> entries;
   };
-  static_assert(sizeof(Entry) == 16 && sizeof(Bucket) == 64, "an entry is 16 bytes, a bucket one cache line");
+  static_assert(sizeof(Entry) == 16 && sizeof(Bucket) == 128, "an entry is 16 bytes, a bucket two cache lines");
 
-  Entry* find_entry(const Key& key) const;
-  Entry& entry_to_replace(const Key& key, uint32_t now_s) const;
-  static bool replace(Entry& entry, uint64_t old, uint64_t who, uint64_t what);
+  inline Entry* find_entry(const Key& key) const;
+  inline Entry& entry_to_replace(const Key& key) const;
+  bool swap(std::atomic<uint64_t>& where, uint64_t old, uint64_t what) const;
+  bool replace(Entry& entry, uint64_t old, uint64_t who, uint64_t what) const;
 
+  const Writers writers_;
   Bucket* buckets_ = nullptr;
   size_t bucket_count_ = 0;
   size_t mapped_bytes_ = 0;

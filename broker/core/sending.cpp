@@ -8,6 +8,13 @@
 
 namespace signalbox {
 
+namespace {
+
+// So many messages' lines of the routing memory are asked for at once.
+constexpr size_t prepared_together = 16;
+
+}  // namespace
+
 void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
   Session& session = *connection.session;
   const Role role = endpoints[session.endpoint].settings.role;
@@ -35,16 +42,14 @@ void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
   if (next == first && scanned_count_ == 0) return fail(connection, ErrorCode::malformed, fault);
   const Seq last = next + scanned_count_ - 1;
   if (scanned_count_ > 0) {
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < scanned_count_; ++i) bytes += scanned_[i].view.bytes().size();
-    if (!within_window(session, confirmed, last, bytes)) {
+    if (!within_window(session, confirmed, last, scanned_bytes_)) {
       return fail(connection, ErrorCode::window, "more unconfirmed than send_window or send_window_bytes allow");
     }
     if (session.begins_anywhere) {
       session.begins_anywhere = false;
       session.confirmed = first - 1;
     }
-    take_batch(session, next, bytes);
+    take_batch(session, next);
   } else if (last <= session.settled()) {
     session.confirm_again = true;  // its sender has missed the confirmation; what is not settled yet gets one in time
   }
@@ -57,13 +62,18 @@ void Core::State::send(Connection& connection, const Send& frame, Bytes body) {
 }
 
 // Everything that scan() has found, numbered from `first` on.
-void Core::State::take_batch(Session& session, Seq first, uint64_t bytes) {
-  session.unconfirmed_bytes += bytes;
+void Core::State::take_batch(Session& session, Seq first) {
+  session.unconfirmed_bytes += scanned_bytes_;
+  Endpoint& sender = endpoints[session.endpoint];
+  routing_for_ = &session;
+  routing_ledger_ = &sender.sender;
+  routing.begin(sender.id, now);
   uint64_t part_bytes = 0;
   for (size_t i = 0; i < scanned_count_; ++i) {
+    if (i % prepared_together == 0) prepare(sender.id, i + 2 * prepared_together);
     const size_t holds = session.holds.size();
     session.last_received = first + i;
-    receive(session, session.last_received, scanned_[i]);
+    receive(session, sender, session.last_received, scanned_[i]);
     if (session.holds.size() != holds && part_bytes > 0) {
       // A confirmation may stop short of this message: what lies before it is counted apart.
       session.unconfirmed.push_back({session.last_received - 1, part_bytes});
@@ -85,70 +95,67 @@ bool Core::State::within_window(const Session& session, Seq confirmed, Seq last,
 
 // Fills scanned_ with at most `messages_max` messages of the body. Gives what is wrong where the body breaks.
 std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t messages_max) {
-  const EndpointSettings& sender = endpoints[session.endpoint].settings;
-  const bool remembers = !sender.dead_letters && settings.dispatchers[sender.dispatcher].reply_tracking;
   scanned_count_ = 0;
-  while (!body.empty() && scanned_count_ < messages_max) {
-    if (scanned_count_ == scanned_.size()) scanned_.emplace_back();
-    Scanned& scanned = scanned_[scanned_count_];
-    scanned.outcome = scanner_.scan(body, scanned.view);
-    if (scanned.outcome == Scan::broken) return scanned.view.fault();
-    ++scanned_count_;
-    const MessageView& view = scanned.view;
-    body.remove_prefix(view.bytes().size());
-    if (scanned.outcome != Scan::ok || !remembers) continue;
-
-    // The memory's lines are asked for now and used when the whole batch has been scanned: no message waits for them.
-    routing.prepare(scanned.keys, session.endpoint, view);
+  scanned_bytes_ = 0;
+  prepared_count_ = 0;
+  for (Scanned* scanned = scanned_.data(); !body.empty() && scanned_count_ < messages_max; ++scanned) {
+    if (scanned == scanned_.data() + scanned_.size()) scanned = &scanned_.emplace_back();
+    scanned->outcome = scanner_.scan(body, scanned->view);
+    if (scanned->outcome == Scan::broken) return scanned->view.fault();
+    const size_t bytes = scanned->view.bytes().size();
+    body.remove_prefix(bytes);
+    scanned_bytes_ += bytes;
+    if (++scanned_count_ == prepared_together) prepare(session.endpoint, prepared_together);
   }
   return {};
 }
 
-void Core::State::receive(Session& session, Seq seq, const Scanned& scanned) {
-  Endpoint& sender = endpoints[session.endpoint];
-  const MessageView& message = scanned.view;
-  const uint64_t size = message.bytes().size();
-  sender.sender.received.add(size);
-  const auto refused = refused_at_entrance(sender.settings, scanned.outcome, message, settings.max_message_bytes);
-  if (refused) {
-    refuse(session, seq, refused->code, refused->text, size);
-  } else {
-    route(session, seq, scanned);
+// Asks for the routing memory's lines of what has been scanned, up to the message at `end`, ahead of its turn, so that
+// no message waits for them. Several messages at a time: behind each line there is a look-up of its page, and only
+// what is asked for in quick succession is looked up at once.
+void Core::State::prepare(EndpointId sender, size_t end) {
+  end = std::min(end, scanned_count_);
+  for (size_t i = prepared_count_; i < end; ++i) {
+    if (scanned_[i].outcome == Scan::ok) routing.prepare(scanned_[i].keys, sender, scanned_[i].view);
   }
+  for (size_t i = prepared_count_; i < end; ++i) {
+    if (scanned_[i].outcome == Scan::ok) routing.prefetch(scanned_[i].keys);
+  }
+  prepared_count_ = end;
 }
 
-void Core::State::route(Session& session, Seq seq, const Scanned& scanned) {
-  SenderLedger& ledger = endpoints[session.endpoint].sender;
+void Core::State::receive(Session& session, const Endpoint& sender, Seq seq, const Scanned& scanned) {
   const uint64_t size = scanned.view.bytes().size();
-  const EndpointSettings& sender = endpoints[session.endpoint].settings;
-  if (sender.removed && sender.role == Role::transport) {
+  routing_ledger_->received.add(size);
+  const auto refused = refused_at_entrance(sender.settings, scanned.outcome, scanned.view, settings.max_message_bytes);
+  if (refused) return refuse(session, seq, refused->code, refused->text, size);
+  if (sender.settings.removed && sender.settings.role == Role::transport) {
     return refuse(session, seq, RefusalCode::unknown_endpoint,
-                  "the configuration does not list '" + sender.name + "' any more", size);
+                  "the configuration does not list '" + sender.settings.name + "' any more", size);
   }
-  routing_for_ = &session;
   routing_seq_ = seq;
-  const bool remembers = settings.dispatchers[sender.dispatcher].reply_tracking;
-  const Routing::Verdict verdict =
-      routing.route(session.endpoint, scanned.view, remembers ? &scanned.keys : nullptr, now);
-  switch (verdict.outcome) {
+  switch (routing.route(scanned.view, &scanned.keys)) {
     case Routing::Verdict::Outcome::taken:
-      return ledger.routed.add(size);
+      return routing_ledger_->routed.add(size);
     case Routing::Verdict::Outcome::discarded:
-      return ledger.discarded.add(size);
+      return routing_ledger_->discarded.add(size);
     case Routing::Verdict::Outcome::refused:
-      return refuse(session, seq, verdict.code, verdict.text, size);
+      return refuse(session, seq, routing.refusal().code, routing.refusal().text, size);
   }
 }
 
 // A copy for the queue of one target. False: it takes none.
 bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
-  Endpoint& endpoint = endpoints[target];
+  if (offered_ == nullptr || offered_->id != target) offered_ = &endpoints[target];
+  Endpoint& endpoint = *offered_;
   if (endpoint.elsewhere) return offer_elsewhere(endpoint, kind, copy);
-  if (!endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
+  // A queue within its limits, and still so with this one, takes it under any policy, and holds nobody up.
+  const bool fits = endpoint.queue.fits_within_limit(copy.size());
+  if (!fits && !endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
   endpoint.queue.append(kind, copy, now.monotonic_ms);
-  endpoints[routing_for_->endpoint].sender.copies.add(copy.size());
-  mark_dirty(target);
-  if (blocks(endpoint)) hold(*routing_for_, routing_seq_, target);
+  routing_ledger_->copies.add(copy.size());
+  if (!endpoint.dirty) mark_dirty(target);
+  if (!fits && blocks(endpoint)) hold(*routing_for_, routing_seq_, target);
   return true;
 }
 
@@ -163,7 +170,7 @@ bool Core::State::blocks(Endpoint& endpoint) {
 }
 
 void Core::State::left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) {
-  endpoints[routing_for_->endpoint].sender.not_taken.add(copy.size());
+  routing_ledger_->not_taken.add(copy.size());
   dead_letter(endpoint, kind, copy, to_string(code), 0);
 }
 

@@ -140,6 +140,7 @@ struct Session {
   bool is_lost = false;
   uint64_t lost_at_ms = 0;
   std::list<Session*>::iterator lost_place;
+  std::list<Session*>::iterator lost_of_key_place;  // where its key's use is counted
   std::vector<Blame> blamed;
 
   // Messages in its hands, as far as it has told.

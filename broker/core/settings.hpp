@@ -76,6 +76,7 @@ struct PeerSettings {
   std::string key;   // the public one's 32 bytes
   std::vector<PeerRight> may_be;
   uint64_t max_registrations = 0;  // at a time with this key; 0: as many as the broker takes
+  uint64_t max_sessions = 0;       // kept under this key, lost ones included; 0: twice its max_registrations, if any
 };
 
 // The peer key of in-process endpoints and of peers over inproc: they are the host itself, and show no key. No other

@@ -45,6 +45,7 @@ struct HandedOut {
 struct KeyUse {
   uint64_t registrations = 0;  // live ones
   RateLimit rate;
+  std::list<Session*> lost;  // its sessions without a connection, the longest lost first
 };
 
 // One endpoint: its queue, the workers that serve it, and the senders that wait for it.
@@ -53,7 +54,7 @@ struct Endpoint {
            SegmentStore& store);
 
   const EndpointId id;
-  const bool elsewhere;  // another lane has it: of what follows there are settings, holders and parcels
+  const bool elsewhere;       // another lane has it: of what follows there are settings, holders and parcels
   EndpointSettings settings;  // changed by a reload alone
   Queue queue;
   SenderLedger sender;
@@ -124,7 +125,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   LaneBoard& board;
   const uint32_t lane;
   SegmentPool& pool;
-  SegmentStore store;  // before the queues: it outlives them
+  SegmentStore store;              // before the queues: it outlives them
   std::deque<Endpoint> endpoints;  // stable addresses
   TextMap<EndpointId> endpoint_ids;
   Routing routing;
@@ -143,7 +144,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
 
   size_t take_parcels();
   uint64_t take_sent_to() { return std::exchange(sent_to_, 0); }
-  bool has_parcels_left() const { return !parcels_left_.empty(); }
+  bool has_parcels_left() const { return !parcels_left_.empty() || !packed_.empty(); }
 
   void connection_gone(Connection& connection);
   Connection& connection_for(ConnectionId id);
@@ -205,9 +206,15 @@ class Core::State final : public Surroundings, private Routing::Sink {
   bool is_at_another_lane(std::string_view session_id) const;
   void note_instances(const Endpoint& endpoint);
   bool takes_another_a_second(std::string_view peer_key);
+  uint64_t sessions_max(std::string_view peer_key) const;
   std::string_view too_many(std::string_view peer_key, bool is_new_session);
+  std::string_view too_many_sessions(std::string_view peer_key);
+  bool evict_longest_lost(const std::string_view* peer_key);
   void note_registered(std::string_view peer_key);
   void note_ended(std::string_view peer_key);
+  void note_lost(Session& session);
+  void note_found(Session& session);
+  void note_lost_of_key(Session& session);
   void bye(Connection& connection);
   void say_goodbye(Session& session);
   void probe_instances(Endpoint& endpoint);
@@ -222,10 +229,10 @@ class Core::State final : public Surroundings, private Routing::Sink {
   // sending.cpp
   void send(Connection& connection, const Send& frame, Bytes body);
   bool within_window(const Session& session, Seq confirmed, Seq last, uint64_t bytes) const;
-  void take_batch(Session& session, Seq first, uint64_t bytes);
+  void take_batch(Session& session, Seq first);
   std::string_view scan(const Session& session, Bytes body, uint64_t messages_max);
-  void receive(Session& session, Seq seq, const Scanned& scanned);
-  void route(Session& session, Seq seq, const Scanned& scanned);
+  void prepare(EndpointId sender, size_t end);
+  inline void receive(Session& session, const Endpoint& sender, Seq seq, const Scanned& scanned);
   bool offer(EndpointId target, MessageKind kind, Bytes copy) override;
   void left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) override;
   bool blocks(Endpoint& endpoint);  // it is over its limit, and whoever sends to it waits
@@ -316,8 +323,12 @@ class Core::State final : public Surroundings, private Routing::Sink {
   MessageScanner scanner_;
   std::vector<Scanned> scanned_;
   size_t scanned_count_ = 0;
-  Session* routing_for_ = nullptr;  // whose message is on its way,
-  Seq routing_seq_ = 0;             // and its number
+  uint64_t scanned_bytes_ = 0;
+  size_t prepared_count_ = 0;               // those of them, from the first on, whose keys are there
+  Session* routing_for_ = nullptr;          // whose message is on its way,
+  SenderLedger* routing_ledger_ = nullptr;  // its sender's books,
+  Seq routing_seq_ = 0;                     // and its number
+  Endpoint* offered_ = nullptr;             // to whom the last copy went, which is mostly where the next one goes
   std::string header_;
 
   friend class Core;

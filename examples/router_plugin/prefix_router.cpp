@@ -47,6 +47,9 @@ class PrefixRouter final : public Router {
     decision.refuse(RefusalCode::unknown_endpoint, "transport_name names no transport");
   }
 
+  // One message changes nothing for the next, so every lane may have a router of its own.
+  bool keeps_state() const override { return false; }
+
   std::vector<Route> routes() const override {
     std::vector<Route> routes;
     for (const auto& [prefix, rule] : rules_)

@@ -186,6 +186,20 @@ def bodies():
     }
     seeds = {name: pack(message) for name, message in messages.items()}
     seeds["batch"] = pack(USER) + pack(EVENT) + pack(small)
+    seeds["batch_alike"] = b"".join(map(pack, (
+        USER,
+        changed(USER, content="other words, and more of them than before", to_addr="+2783"),
+        changed(USER, content=None, in_reply_to="0123456789abcdef0123456789abcdef", helper_metadata={"a": [1, "b"]}),
+        changed(USER, content="caf\u00e9 " * 20, routing_metadata={"endpoint_name": "other"}, to_addr=None),
+        changed(USER, content=bad_text, message_id="i" * 255),
+        USER)))
+    seeds["batch_alike_events"] = b"".join(map(pack, (
+        EVENT,
+        changed(EVENT, event_type="nack", user_message_id="i"),
+        without(EVENT, "event_id"),
+        changed(EVENT, event_type="delivery_report", event_id=None),
+        changed(EVENT, event_type="delivery_report"))))
+    seeds["batch_alternating"] = 3 * (pack(USER) + pack(EVENT) + pack(without(USER, "to_addr")) + pack(small))
     seeds["batch_with_bad_one"] = pack(small) + pack({}) + pack(EVENT)
     seeds["batch_cut"] = pack(small) + pack(EVENT)[:-3]
     seeds["batch_then_text"] = pack(small) + pack("text")

@@ -1,5 +1,5 @@
-// bench/histogram.hpp beside sorted samples: every latency that a bench prints rests on it.
-#include "bench/histogram.hpp"
+// bench/compare/histogram.hpp beside sorted samples: every latency that a bench prints rests on it.
+#include "bench/compare/histogram.hpp"
 
 #include <gtest/gtest.h>
 

@@ -212,6 +212,33 @@ TEST(Stencil, OtherKeysDoNotFit) {
   }
 }
 
+// The first hinges may come before there are 16 bytes to compare.
+TEST(Stencil, HingesMayComeEarly) {
+  for (const std::string key : {"a", "content", "to_addr", "helper_metadata"}) {
+    const auto message = [&](const std::string& first, const std::string& second) {
+      std::string bytes = "\x84" + text(key) + first + text("b") + second;
+      return bytes + text("message_type") + text("user_message") + text("message_id") + text("1");
+    };
+    const std::string short_one = message(nil, nil);
+    const bool is_map = key == "helper_metadata";
+    for (const std::string& value : {nil, is_map ? empty_map : text(""), is_map ? "\x81\x01\x02" : text("caf\xc3\xa9"),
+                                     is_map ? "\x81\x01" + text(std::string(300, 'x')) : text(std::string(300, 'x'))}) {
+      for (const std::string& second : {nil, text(""), text("xy"), text(std::string(70'000, 'x'))}) {
+        const std::string other = message(value, second);
+        EXPECT_TRUE(fits(short_one, other, 3)) << key;
+        EXPECT_TRUE(fits(other, short_one, 3)) << key;
+        EXPECT_FALSE(fits(other, short_one.substr(0, short_one.size() - 1), 3)) << key;
+      }
+    }
+    if (key == "content" || key == "to_addr") {
+      EXPECT_FALSE(fits(short_one, message(text("\xff"), nil), 3));
+      EXPECT_FALSE(fits(short_one, message("\x07", nil), 3));
+    }
+    for (size_t bytes = 0; bytes < short_one.size(); ++bytes)
+      EXPECT_FALSE(fits(short_one, short_one.substr(0, bytes), 3)) << key;
+  }
+}
+
 TEST(Stencil, EveryCutOfWhatFitsDoesNot) {
   const std::string whole = map_of(user_message());
   for (const Stencil::Hinges hinges : {0, 0x3fe, 0x200, 0x30}) {
@@ -242,9 +269,8 @@ TEST(Stencil, IsBounded) {
   EXPECT_FALSE(has_one(with_fields(30, 1), ((Stencil::Hinges{1} << (Stencil::hinges_max + 1)) - 1) << 1));
   EXPECT_FALSE(has_one(with_fields(10, 1), 1)) << "message_type decides about all others";
   EXPECT_TRUE(has_one(map_of(replaced(user_message(), "group", text(std::string(3000, 'x')))), 0));
-  // A first piece that is shorter than a comparison, and one that is longer than all of them.
+  // A first piece that is longer than all comparisons.
   const std::string rest = text("message_type") + text("user_message") + text("message_id") + text("1");
-  EXPECT_FALSE(has_one("\x83" + text("x") + nil + rest, 1));
   EXPECT_FALSE(has_one("\x83" + text(std::string(2000, 'k')) + nil + rest, 1));
   const Stencil none{};
   MessageView view;
