@@ -1,9 +1,7 @@
 #include "worker/encoded_map.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
-#include <functional>
 #include <stdexcept>
 #include <utility>
 
@@ -18,57 +16,6 @@ using value::Type;
 
 constexpr uint32_t level_of_values = 2;  // the map itself is level 1
 constexpr size_t first_block_bytes = 512;
-
-template <typename Word>
-Word load_word(const char* at) {
-  Word word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
-// Of a key's length, its first four bytes and its last. The factor is one by which vumi's fields all differ.
-inline uint8_t signature_of(const char* key, size_t bytes) {
-  uint32_t mixed = static_cast<uint32_t>(bytes);
-  if (bytes >= 4) mixed += load_word<uint32_t>(key) + load_word<uint32_t>(key + bytes - 4);
-  return static_cast<uint8_t>(mixed * 0x85ebca6bU >> 24);
-}
-
-// Most keys and values are short, and for those a call costs more than the comparison, or the copy, itself: two words
-// that may overlap do it.
-inline bool equal(const char* left, const char* right, size_t bytes) {
-  if (bytes > 16 || bytes < 4) return std::memcmp(left, right, bytes) == 0;
-  if (bytes < 8) {
-    return load_word<uint32_t>(left) == load_word<uint32_t>(right) &&
-           load_word<uint32_t>(left + bytes - 4) == load_word<uint32_t>(right + bytes - 4);
-  }
-  return load_word<uint64_t>(left) == load_word<uint64_t>(right) &&
-         load_word<uint64_t>(left + bytes - 8) == load_word<uint64_t>(right + bytes - 8);
-}
-
-template <typename Word>
-void move_ends(char* to, const char* from, size_t bytes) {
-  const Word first = load_word<Word>(from);
-  const Word last = load_word<Word>(from + bytes - sizeof(Word));
-  std::memcpy(to, &first, sizeof first);
-  std::memcpy(to + bytes - sizeof last, &last, sizeof last);
-}
-
-inline void move_bytes(char* to, const char* from, size_t bytes) {
-  using Pair = std::array<uint64_t, 2>;
-  if (bytes > 32) {
-    std::memmove(to, from, bytes);
-  } else if (bytes >= 16) {
-    move_ends<Pair>(to, from, bytes);
-  } else if (bytes >= 8) {
-    move_ends<uint64_t>(to, from, bytes);
-  } else if (bytes >= 4) {
-    move_ends<uint32_t>(to, from, bytes);
-  } else if (bytes >= 2) {
-    move_ends<uint16_t>(to, from, bytes);
-  } else if (bytes == 1) {
-    *to = *from;
-  }
-}
 
 constexpr Bytes no_entries{"\x80", 1};
 
@@ -203,23 +150,10 @@ std::string_view EncodedMap::key(size_t index) const {
   return as_text({block_.get() + entry.begin, entry.value - entry.begin});
 }
 
-bool EncodedMap::is_key(size_t index, std::string_view key) const {
+// Of an entry whose key has a head of more than a byte.
+bool EncodedMap::is_long_key(size_t index, std::string_view key) const {
   const Entry& entry = entries()[index];
-  const char* const begin = block_.get() + entry.begin;
-  const size_t bytes = entry.value - entry.begin;
-  if (value::is_short_text(static_cast<unsigned char>(*begin)))
-    return bytes == key.size() + 1 && equal(begin + 1, key.data(), key.size());
-  return as_text({begin, bytes}) == key;
-}
-
-size_t EncodedMap::find(std::string_view key) const {
-  const uint8_t signature = signature_of(key.data(), key.size());
-  return index_.find(signature, size_, [this, key](size_t index) { return is_key(index, key); });
-}
-
-bool EncodedMap::owns(Bytes part) const {
-  const std::less<const char*> before;
-  return block_ && !before(part.data(), block_.get()) && before(part.data(), block_.get() + block_bytes_);
+  return as_text({block_.get() + entry.begin, entry.value - entry.begin}) == key;
 }
 
 // What lies from `from` on, the entries from `index` on, comes to lie at `to`.
@@ -302,15 +236,23 @@ void EncodedMap::erase(size_t index) {
 
 // The map's head, as short as its count allows.
 void EncodedMap::write_head() {
-  const uint32_t bytes = size_ <= 15 ? 1 : size_ <= 0xffff ? 3 : 5;
-  head_ = head_room - bytes;
-  char* const at = block_.get() + head_;
-  if (bytes == 1) {
-    *at = static_cast<char>(0x80 | size_);
+  char* const entries_at = block_.get() + head_room;
+  if (size_ <= 15) {
+    head_ = head_room - 1;
+    entries_at[-1] = static_cast<char>(0x80 | size_);
     return;
   }
-  *at = bytes == 3 ? '\xde' : '\xdf';
-  for (uint32_t i = 1; i < bytes; ++i) at[i] = static_cast<char>(size_ >> (8 * (bytes - 1 - i)));
+  entries_at[-1] = static_cast<char>(size_);
+  entries_at[-2] = static_cast<char>(size_ >> 8);
+  if (size_ <= 0xffff) {
+    head_ = head_room - 3;
+    entries_at[-3] = '\xde';
+    return;
+  }
+  entries_at[-3] = static_cast<char>(size_ >> 16);
+  entries_at[-4] = static_cast<char>(size_ >> 24);
+  head_ = head_room - 5;
+  entries_at[-5] = '\xdf';
 }
 
 }  // namespace signalbox

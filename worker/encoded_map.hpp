@@ -10,11 +10,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
 #include "protocol/codes.hpp"
 #include "worker/entry_index.hpp"
+#include "worker/short_bytes.hpp"
 
 namespace signalbox {
 
@@ -70,11 +72,13 @@ class EncodedMap {
  private:
   using Entry = EntryIndex::Entry;
   static constexpr uint32_t head_room = 5;  // the widest head of a map
+  static constexpr size_t short_text_bytes_max = 31;
 
   Entry* entries() { return index_.entries(); }
   const Entry* entries() const { return index_.entries(); }
   uint32_t end() const { return entries()[size_].begin; }
   bool is_key(size_t index, std::string_view key) const;
+  bool is_long_key(size_t index, std::string_view key) const;
   const char* index_entries(const char* first, const char* end, uint32_t count, uint32_t known);
   void reserve_block(size_t bytes, size_t kept);
   size_t grown(size_t bytes) const;
@@ -89,5 +93,27 @@ class EncodedMap {
   uint32_t size_ = 0;  // entries in force
   EntryIndex index_;   // of size_ entries and the end behind them; in force where size_ is not 0
 };
+
+// What follows stands here so that a key which is a constant costs a few comparisons with constants: its length, its
+// words and its signature are worked out by the compiler.
+
+inline bool EncodedMap::is_key(size_t index, std::string_view key) const {
+  const char* const begin = block_.get() + entries()[index].begin;
+  const auto head = static_cast<unsigned char>(*begin);
+  constexpr unsigned short_text = 0xa0;  // and the length behind it
+  if (key.size() <= short_text_bytes_max && head == (short_text | key.size()))
+    return equal_bytes(begin + 1, key.data(), key.size());
+  return (head & 0xe0) != short_text && is_long_key(index, key);
+}
+
+inline size_t EncodedMap::find(std::string_view key) const {
+  return index_.find(signature_of(key.data(), key.size()), size_,
+                     [this, key](size_t index) { return is_key(index, key); });
+}
+
+inline bool EncodedMap::owns(Bytes part) const {
+  const std::less<const char*> before;
+  return block_ && !before(part.data(), block_.get()) && before(part.data(), block_.get() + block_bytes_);
+}
 
 }  // namespace signalbox

@@ -52,7 +52,7 @@ bool is_map(Bytes value) {
   return head_of(value).type == Type::map;
 }
 
-std::string_view as_text(Bytes value) {
+std::string_view as_long_text(Bytes value) {
   const Head head = head_of(value);
   if (head.type != Type::text) return {};
   return {head.payload, head.count};

@@ -18,7 +18,11 @@ namespace signalbox {
 [[nodiscard]] bool is_nil(Bytes value);  // no value at all is nil too
 [[nodiscard]] bool is_map(Bytes value);
 // What is no text reads as empty text. Texts and binaries point into `value`.
-[[nodiscard]] std::string_view as_text(Bytes value);
+[[nodiscard]] std::string_view as_long_text(Bytes value);
+[[nodiscard]] inline std::string_view as_text(Bytes value) {
+  const bool is_short = !value.empty() && (static_cast<unsigned char>(value[0]) & 0xe0) == 0xa0;
+  return is_short ? value.substr(1) : as_long_text(value);
+}
 [[nodiscard]] std::optional<int64_t> as_integer(Bytes value);  // empty also where it does not fit
 [[nodiscard]] std::optional<double> as_real(Bytes value);      // an integer is one too
 [[nodiscard]] std::optional<bool> as_boolean(Bytes value);

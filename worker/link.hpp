@@ -4,10 +4,9 @@
 // is unlimited, since the prefetch bounds it and a socket that stopped reading would miss ZMTP heartbeats; the send
 // queue is short, so that what cannot leave at once stays with the worker and grows into a batch.
 //
-// Bodies are copied into libzmq's message, not lent. A lent body would have to outlive both libzmq's use and the
-// broker's CONFIRM, so every batch would need a reference count shared with libzmq's I/O thread, and its buffer could
-// be appended to or reused only after both. The copy is one memcpy of at most about 64 KiB, some tens of nanoseconds
-// for each message of a full batch, and lets the send window stay plain bytes of one thread.
+// Bodies are lent: libzmq's I/O thread ends the loan once the bytes are with the kernel. The send window goes on
+// filling the block behind what was lent of it, and uses it again once it is confirmed and no loan is left. Small
+// bodies are copied, since a loan costs more than they do.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +16,7 @@
 
 #include "protocol/codes.hpp"
 #include "protocol/keys.hpp"
+#include "worker/lendable_bytes.hpp"
 
 namespace signalbox {
 
@@ -71,7 +71,7 @@ class WorkerLink {
 
   // Hands one message to libzmq. False: it takes none now (nothing was sent), or the socket is closed.
   [[nodiscard]] bool send(Bytes header);
-  [[nodiscard]] bool send(Bytes header, Bytes body);
+  [[nodiscard]] bool send(Bytes header, Bytes body, const LendableBytes& lender);  // REQUIRES: the body is the lender's
 
   // The next message, whole. False: none waits; `frames` is unchanged.
   [[nodiscard]] bool receive(ReceivedFrames& frames);

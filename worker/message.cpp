@@ -134,28 +134,16 @@ std::string Message::to_text() const {
   return out.str();
 }
 
-Bytes Message::value(std::string_view key) const {
-  const size_t index = map_.find(key);
-  return index == EncodedMap::none ? Bytes{} : map_.value(index);
-}
-
 Bytes Message::value(Path path) const {
   return path.size() == 0 ? Bytes{} : value_within(value(*path.begin()), path, path.begin() + 1);
 }
 
-// Our own bytes move while they are changed, so a part of them is copied first.
-Message& Message::set_value(std::string_view key, Bytes encoded) {
-  if (map_.owns(key) || map_.owns(encoded)) return set_value(std::string(key), std::string(encoded));
-  const size_t index = map_.find(key);
-  index == EncodedMap::none ? map_.append_value(key, encoded) : map_.set_value(index, encoded);
-  return *this;
+Message& Message::set_own_text(std::string_view key, std::string_view text) {
+  return set_text(std::string(key), std::string(text));
 }
 
-Message& Message::set_text(std::string_view key, std::string_view text) {
-  if (map_.owns(key) || map_.owns(text)) return set_text(std::string(key), std::string(text));
-  const size_t index = map_.find(key);
-  index == EncodedMap::none ? map_.append_text(key, text) : map_.set_text(index, text);
-  return *this;
+Message& Message::set_own_value(std::string_view key, Bytes encoded) {
+  return set_value(std::string(key), std::string(encoded));
 }
 
 Message& Message::set_binary(std::string_view key, Bytes binary) {
@@ -174,10 +162,6 @@ Message& Message::set_real(std::string_view key, double number) {
 
 Message& Message::set_boolean(std::string_view key, bool flag) {
   return set_value(key, EncodedScalar::boolean(flag).bytes());
-}
-
-Message& Message::set_nil(std::string_view key) {
-  return set_value(key, nil);
 }
 
 Message& Message::set_time(TimePoint time) {

@@ -119,16 +119,31 @@ class Message {
   std::optional<bool> boolean(std::string_view key) const { return as_boolean(value(key)); }
   std::optional<Bytes> binary(std::string_view key) const { return as_binary(value(key)); }
   // The encoded value; empty where the field is absent.
-  Bytes value(std::string_view key) const;
+  Bytes value(std::string_view key) const {
+    const size_t index = map_.find(key);
+    return index == EncodedMap::none ? Bytes{} : map_.value(index);
+  }
 
   // A field that is not there yet is added at the end.
-  Message& set_text(std::string_view key, std::string_view text);
+  Message& set_text(std::string_view key, std::string_view text) {
+    // Our own bytes move while they are changed, so a part of them is copied first.
+    if (map_.owns(key) || map_.owns(text)) return set_own_text(key, text);
+    const size_t index = map_.find(key);
+    index == EncodedMap::none ? map_.append_text(key, text) : map_.set_text(index, text);
+    return *this;
+  }
   Message& set_integer(std::string_view key, int64_t number);
   Message& set_real(std::string_view key, double number);
   Message& set_boolean(std::string_view key, bool flag);
   Message& set_binary(std::string_view key, Bytes binary);
-  Message& set_nil(std::string_view key);
-  Message& set_value(std::string_view key, Bytes encoded);  // REQUIRES: exactly one MessagePack value
+  Message& set_nil(std::string_view key) { return set_value(key, {"\xc0", 1}); }
+  // REQUIRES: exactly one MessagePack value.
+  Message& set_value(std::string_view key, Bytes encoded) {
+    if (map_.owns(key) || map_.owns(encoded)) return set_own_value(key, encoded);
+    const size_t index = map_.find(key);
+    index == EncodedMap::none ? map_.append_value(key, encoded) : map_.set_value(index, encoded);
+    return *this;
+  }
   Message& remove(std::string_view key);
 
   // --- the same within maps
@@ -174,6 +189,8 @@ class Message {
  private:
   Message(const EncodedMap& made, size_t room) : map_(made, room) {}
   void fill_in();
+  Message& set_own_text(std::string_view key, std::string_view text);
+  Message& set_own_value(std::string_view key, Bytes encoded);
   Message answer(std::string_view content, Session session, bool to_group) const;
   Message event(std::string_view event_type) const;
 

@@ -51,9 +51,10 @@ SendWindow::Block& SendWindow::open_block(size_t message_bytes) {
   Block& opened = block(count_++);
   opened.first_seq = next_seq_;
   opened.messages = 0;
-  if (opened.bytes.capacity() > 2 * block_bytes) opened.bytes = std::string();  // one huge message is no habit
+  const bool is_huge = opened.bytes.capacity() > 2 * block_bytes;  // one huge message is no habit
+  if (is_huge || opened.bytes.capacity() < std::max(block_bytes, message_bytes) || opened.bytes.is_lent())
+    opened.bytes = LendableBytes(std::max(block_bytes, message_bytes));
   opened.bytes.clear();
-  opened.bytes.reserve(std::max(block_bytes, message_bytes));
   return opened;
 }
 
@@ -73,7 +74,7 @@ std::optional<SendWindow::Batch> SendWindow::next_batch() const {
   const bool at_block_end = cursor_offset_ == block(cursor_block_).bytes.size();
   const Block& from = block(at_block_end ? cursor_block_ + 1 : cursor_block_);
   Batch batch{next_to_send_, from.end_seq() - next_to_send_,
-              Bytes(from.bytes).substr(at_block_end ? 0 : cursor_offset_)};
+              from.bytes.bytes().substr(at_block_end ? 0 : cursor_offset_), &from.bytes};
 
   const uint64_t in_flight = next_to_send_ - 1 - settled_;
   const uint64_t in_flight_bytes = in_flight == 0 ? 0 : held_bytes_ - unsent_bytes_;
@@ -94,7 +95,7 @@ std::optional<SendWindow::Batch> SendWindow::next_batch() const {
     ++messages;
   }
   if (messages == 0) return std::nullopt;
-  return Batch{batch.first_seq, messages, batch.body.substr(0, bytes)};
+  return Batch{batch.first_seq, messages, batch.body.substr(0, bytes), batch.lender};
 }
 
 void SendWindow::transmitted(const Batch& batch) {
@@ -138,7 +139,7 @@ void SendWindow::seek(Seq seq) {
   if (count_ == 0) return;
   cursor_block_ = find(seq);
   const Block& at = block(cursor_block_);
-  cursor_offset_ = seq >= at.end_seq() ? at.bytes.size() : offset_of(at.bytes, seq - at.first_seq);
+  cursor_offset_ = seq >= at.end_seq() ? at.bytes.size() : offset_of(at.bytes.bytes(), seq - at.first_seq);
   unsent_bytes_ = at.bytes.size() - cursor_offset_;
   for (size_t i = cursor_block_ + 1; i < count_; ++i) unsent_bytes_ += block(i).bytes.size();
 }
@@ -153,7 +154,7 @@ size_t SendWindow::find(Seq seq) const {
 Bytes SendWindow::message(Seq seq) const {
   if (seq <= settled_ || seq >= next_seq_) return {};
   const Block& holder = block(find(seq));
-  const Bytes rest = Bytes(holder.bytes).substr(offset_of(holder.bytes, seq - holder.first_seq));
+  const Bytes rest = holder.bytes.bytes().substr(offset_of(holder.bytes.bytes(), seq - holder.first_seq));
   return rest.substr(0, message_bytes_at(rest));
 }
 

@@ -1,6 +1,6 @@
 // What a worker has handed over and the broker has not confirmed: numbered, batched, ready to be sent again.
 //
-// Messages are appended to blocks of bytes of about 64 KiB, in a ring whose blocks are used again. A cursor stands
+// Messages are appended to blocks of bytes of about 192 KiB, in a ring whose blocks are used again. A cursor stands
 // between what was transmitted and what was not; the batch to send next is what lies behind it in its block, so
 // whatever gathered while the socket was busy travels together, and a lone message waits for nobody. A lost connection
 // moves the cursor back; nothing else changes, so old messages leave under their old numbers.
@@ -11,11 +11,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "protocol/codes.hpp"
 #include "protocol/limits.hpp"
+#include "worker/lendable_bytes.hpp"
 
 namespace signalbox {
 
@@ -26,12 +26,15 @@ namespace signalbox {
 // Tested by send_window_test.cpp.
 class SendWindow {
  public:
-  static constexpr size_t block_bytes = 64 * limits::kibibyte;
+  // Each batch costs a dozen system calls and three wake-ups on its way to the broker, however large it is: up to here
+  // larger ones gain, beyond they only fall out of the processor's caches.
+  static constexpr size_t block_bytes = 192 * limits::kibibyte;
 
   struct Batch {
     Seq first_seq = 0;
     uint64_t messages = 0;
-    Bytes body;  // until the next append, settle or rewind
+    Bytes body;                             // until the next append, settle or rewind
+    const LendableBytes* lender = nullptr;  // of the body; a loan keeps it for longer
   };
 
   // Until this is called nothing fits. May narrow a window that is in use: then it holds more than it transmits.
@@ -73,7 +76,7 @@ class SendWindow {
   struct Block {
     Seq first_seq = 0;
     uint64_t messages = 0;
-    std::string bytes;  // its capacity stays when the block is used again
+    LendableBytes bytes;  // its capacity stays when the block is used again
 
     Seq end_seq() const { return first_seq + messages; }
   };

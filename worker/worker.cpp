@@ -267,7 +267,7 @@ void Worker::send_batches() {
   if (state_ != State::registered || bye_sent_ || batches_held_back()) return;
   while (const std::optional<SendWindow::Batch> batch = window_.next_batch()) {
     write(header_, Send{batch->first_seq});
-    if (!link_.send(header_, batch->body)) return;
+    if (!link_.send(header_, batch->body, *batch->lender)) return;
     window_.transmitted(*batch);
   }
 }

@@ -65,7 +65,7 @@ bool WorkerLink::send(Bytes header) {
   return !script.blocked;
 }
 
-bool WorkerLink::send(Bytes header, Bytes body) {
+bool WorkerLink::send(Bytes header, Bytes body, const LendableBytes&) {
   fuzz::LinkScript& script = fuzz::link_script();
   if (!script.blocked) script.sent(header, body);
   return !script.blocked;

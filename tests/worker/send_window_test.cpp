@@ -77,7 +77,8 @@ TEST(SendWindow, ABatchIsBounded) {
   SendWindow window = window_of(100'000, 100 << 20);
   const std::string message = message_of(1000, 'x');
   bool complete = false;
-  for (int i = 0; i < 66 && !complete; ++i) complete = window.append(message);
+  const size_t enough = SendWindow::block_bytes / message.size() + 2;
+  for (size_t i = 0; i < enough && !complete; ++i) complete = window.append(message);
   EXPECT_TRUE(complete) << "the second block was begun, so the first is complete";
   const auto batch = window.next_batch();
   EXPECT_LE(batch->body.size(), SendWindow::block_bytes);
@@ -96,6 +97,38 @@ TEST(SendWindow, AMessageLargerThanABlockTravelsAlone) {
   window.transmitted(*window.next_batch());
   EXPECT_EQ(window.next_batch()->body, numbered(3));
   EXPECT_EQ(window.message(2), large);
+}
+
+TEST(SendWindow, WhatIsLentIsNotWrittenOver) {
+  SendWindow window = window_of(100);
+  window.append(numbered(1));
+  const SendWindow::Batch batch = *window.next_batch();
+  void* const loan = batch.lender->lend();
+  window.transmitted(batch);
+  window.append(numbered(2));
+  EXPECT_EQ(transmit(window), numbered(2)) << "the same block goes on behind what was lent";
+  window.settle(2);
+  // All blocks of the ring come into use again, and more.
+  for (uint64_t i = 3; i < 20; ++i) {
+    window.append(message_of(SendWindow::block_bytes / 2, 'x'));
+    transmit(window);
+    window.settle(i);
+  }
+  EXPECT_EQ(batch.body, numbered(1));
+  LendableBytes::end_loan(loan);
+}
+
+TEST(SendWindow, ALoanOutlivesTheWindow) {
+  void* loan = nullptr;
+  Bytes lent;
+  {
+    SendWindow window = window_of(100);
+    window.append(message_of(5000, 'x'));
+    loan = window.next_batch()->lender->lend();
+    lent = window.next_batch()->body;
+  }
+  EXPECT_EQ(lent, message_of(5000, 'x'));
+  LendableBytes::end_loan(loan);
 }
 
 TEST(SendWindow, RewindsIntoTheMiddleOfABatch) {
