@@ -26,7 +26,8 @@ def budget_table(known):
         if "reached" in budget:
             reached = f"{shown(budget['reached'])} ± {100 * budget['noise']:.0f} %"
             verdict = distance(budget["reached"], bar, more_is_better).replace("bar ", "")
-        lines.append(f"| {budget['what']} | at {'least' if more_is_better else 'most'} {bar:g} | {reached} | {verdict} |")
+        bound = f"at {'least' if more_is_better else 'most'} {bar:g}"
+        lines.append(f"| {budget['what']} | {bound} | {reached} | {verdict} |")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-// The budgets of docs/benchmarks.md that can be judged without a socket, each as a ratio to something measured in the
+// The budgets of docs/performance.md that can be judged without a socket, each as a ratio to something measured in the
 // same run: met, or not met. One whose parts were not measured is left out.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What a routing decision costs, message view included: each router with ten rules and with ten thousand, beside
-// SimpleDispatchRouter in the same run. Ratios to that are what docs/benchmarks.md sets budgets for.
+// SimpleDispatchRouter in the same run. Ratios to that are what docs/performance.md sets budgets for.
 //
 // 4,096 messages of 424 bytes go round, each for a rule of its own choosing, so that tables are not measured with one
 // entry warm. The router comes from a real configuration; what the broker does around the decision (memory, queues) is

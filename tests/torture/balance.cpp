@@ -18,8 +18,9 @@ class Balancing {
 
  private:
   struct Missing {
-    uint64_t lasting = 0;  // where nothing may expire
+    uint64_t lasting = 0;  // where no policy disposes of anything
     uint64_t may_expire = 0;
+    uint64_t may_be_dropped = 0;
     uint64_t example = 0;
     size_t example_copy = 0;
   };
@@ -57,6 +58,7 @@ class Balancing {
       if (handled > 0) {
         ++balance_.handled;
         balance_.handled_again += handled - 1;
+        if (flow.events) ++balance_.events;
       } else if (copy.dead != 0) {
         ++balance_.dead_letters;
       } else if (broker == 0 || broker > brokers_.size()) {
@@ -65,16 +67,24 @@ class Balancing {
       } else if (brokers_[broker - 1].killed) {
         ++balance_.killed;
       } else {
-        Missing& missing = missing_[broker];
-        ++(flow.may_expire ? missing.may_expire : missing.lasting);
-        // One that nothing excuses makes the better story, and the first of those the best.
-        if (missing.example == 0 || (missing.lasting == 1 && !flow.may_expire)) {
-          missing.example = number;
-          missing.example_copy = i;
-        }
-        if (!flow.may_expire && brokers_[broker - 1].left_behind == 0) fault(number, copy, "never arrived");
+        note_missing(number, i);
       }
     }
+  }
+
+  void note_missing(uint64_t number, size_t index) {
+    const Record& record = scoreboard_.record(number);
+    const Disposal disposal = flows[record.flow].disposal;
+    const bool lasting = disposal == Disposal::none;
+    Missing& missing = missing_[record.settled_by];
+    ++(lasting ? missing.lasting : disposal == Disposal::expiry ? missing.may_expire : missing.may_be_dropped);
+    // One that nothing excuses makes the better story, and the first of those the best.
+    if (missing.example == 0 || (missing.lasting == 1 && lasting)) {
+      missing.example = number;
+      missing.example_copy = index;
+    }
+    if (lasting && brokers_[record.settled_by - 1].left_behind == 0)
+      fault(number, record.copies[index], "never arrived");
   }
 
   // What is missing of one broker's, against what it has said that it dropped and left behind.
@@ -83,19 +93,22 @@ class Balancing {
     const Missing& missing = missing_[number];
     const uint64_t known = scoreboard_.totals().expired_letters[number];
     // Of a broker that runs nobody knows yet; the balance at the end does.
-    const uint64_t droppable = broker.expired > known ? broker.expired - known : 0;
-    const uint64_t dropped = broker.running ? missing.may_expire : std::min(missing.may_expire, droppable);
-    const uint64_t others = missing.lasting + missing.may_expire - dropped;
+    const uint64_t can_expire = broker.expired > known ? broker.expired - known : 0;
+    const uint64_t expired = broker.running ? missing.may_expire : std::min(missing.may_expire, can_expire);
+    const uint64_t dropped = broker.running ? missing.may_be_dropped : std::min(missing.may_be_dropped, broker.dropped);
+    const uint64_t others = missing.lasting + missing.may_expire - expired + missing.may_be_dropped - dropped;
     const uint64_t left = std::min(others, broker.left_behind);
-    balance_.expired += dropped;
+    balance_.expired += expired;
+    balance_.dropped += dropped;
     balance_.left_behind += left;
     balance_.lost += others - left;
     if (others == left || !balance_.faults.empty()) return;
-    balance_.faults.push_back("broker " + std::to_string(number) + " owes " + std::to_string(others) +
-                              " messages, and has answered for " + std::to_string(left) + " left behind; it counted " +
-                              std::to_string(broker.expired) + " expired, " + std::to_string(known) +
-                              " of them became dead letters and " + std::to_string(missing.may_expire) +
-                              " that may expire are missing");
+    balance_.faults.push_back(
+        "broker " + std::to_string(number) + " owes " + std::to_string(others) + " messages, and has answered for " +
+        std::to_string(left) + " left behind; it counted " + std::to_string(broker.expired) + " expired, " +
+        std::to_string(known) + " of them became dead letters and " + std::to_string(missing.may_expire) +
+        " that may expire are missing; it counted " + std::to_string(broker.dropped) + " dropped, and " +
+        std::to_string(missing.may_be_dropped) + " that may be dropped are missing");
     fault(missing.example, scoreboard_.record(missing.example).copies[missing.example_copy], "is one of them");
   }
 

@@ -24,6 +24,7 @@ struct BrokerEnd {
   bool running = false;      // it has not ended: what is missing may still come
   uint64_t left_behind = 0;  // messages, dead letters included
   uint64_t expired = 0;      // by its log
+  uint64_t dropped = 0;      // likewise, at the endpoint that makes room by dropping
 };
 
 struct Balance {
@@ -37,7 +38,9 @@ struct Balance {
   uint64_t handled = 0;
   uint64_t handled_again = 0;      // past the first time
   uint64_t dead_letters = 0;       // not handled but read as a dead letter
+  uint64_t events = 0;             // of those handled
   uint64_t expired = 0;            // missing, and dropped as too old by the broker's own count
+  uint64_t dropped = 0;            // missing, and dropped to make room by the broker's own count
   uint64_t killed = 0;             // missing, confirmed by a broker that was killed
   uint64_t left_behind = 0;        // missing, confirmed by a broker that said it left as many
   uint64_t lost = 0;               // missing

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/torture/books.hpp"
+
 namespace signalbox::torture {
 namespace {
 
@@ -88,9 +90,24 @@ TEST_F(BalanceTest, LetsAPolicyAnswerForWhatTheBrokerCounted) {
 }
 
 TEST_F(BalanceTest, LetsNothingExpireThatMayNot) {
-  brokers_ = {{.expired = 10}};
+  brokers_ = {{.expired = 10, .dropped = 10}};
   message(Flow::dated);
   EXPECT_EQ(strike().lost, 1u);
+}
+
+TEST_F(BalanceTest, LetsDropsAnswerForWhatTheBrokerCountedAndForNothingElse) {
+  brokers_ = {{.dropped = 2}};
+  message(Flow::spill);
+  message(Flow::spill);
+  EXPECT_TRUE(strike().holds());
+  EXPECT_EQ(strike().dropped, 2u);
+  message(Flow::spill);
+  EXPECT_EQ(strike().lost, 1u);
+  EXPECT_TRUE(says(strike(), "it counted 2 dropped, and 3 that may be dropped are missing"));
+  brokers_ = {{.dropped = 3}};
+  EXPECT_TRUE(strike().holds());
+  message(Flow::brief);
+  EXPECT_EQ(strike().lost, 1u) << "what may expire may not be dropped";
 }
 
 TEST_F(BalanceTest, FindsARefusedMessageThatWasDelivered) {
@@ -104,6 +121,48 @@ TEST_F(BalanceTest, FindsARefusedMessageThatWasDelivered) {
   EXPECT_FALSE(balance.holds());
   EXPECT_EQ(balance.wrongly_delivered, 1u);
   EXPECT_TRUE(says(balance, "was refused, and delivered"));
+}
+
+// The books of `pager`, which sends events about what broker 4 has handed out to it.
+class EventBooksTest : public testing::Test {
+ protected:
+  EventBooksTest() {
+    for (assignment_.slot = 0; slots[assignment_.slot].endpoint != "pager";) ++assignment_.slot;
+  }
+  void send_event() {
+    ASSERT_TRUE(books_.next(event_, Flow::receipt, "pager", Books::Subject{7, 4}));
+    books_.taken(1);
+  }
+
+  Scoreboard scoreboard_{Scoreboard::create(1000), 1000};
+  Assignment assignment_;
+  Books books_{scoreboard_, assignment_};
+  std::string event_;
+};
+
+TEST_F(EventBooksTest, AnEventSaysWhichMessageItIsAbout) {
+  send_event();
+  MessageView view;
+  ASSERT_EQ(view.scan(event_), Scan::ok) << view.fault();
+  EXPECT_EQ(view.kind(), MessageKind::event);
+  EXPECT_EQ(view.text(Field::user_message_id), "m7");
+  const std::optional<Identity> identity = read_message(view);
+  ASSERT_TRUE(identity.has_value());
+  EXPECT_EQ(identity->number, 1u);
+  EXPECT_EQ(identity->flow, Flow::receipt);
+}
+
+TEST_F(EventBooksTest, ABrokerThatForgotWhatItHandedOutIsAtFault) {
+  send_event();
+  books_.refused(1, 4, "no_route");
+  EXPECT_EQ(scoreboard_.faults(), 1u);
+}
+
+TEST_F(EventBooksTest, ABrokerThatNeverHandedItOutMayRefuseIt) {
+  send_event();
+  books_.refused(1, 5, "no_route");
+  books_.refused(1, 4, "queue_full");
+  EXPECT_EQ(scoreboard_.faults(), 0u);
 }
 
 }  // namespace

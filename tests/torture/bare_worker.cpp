@@ -141,7 +141,7 @@ class BareWorker {
       books_.settled(settled_ + 1, confirm->upto, broker_);
       settled_ = confirm->upto;
     } else if (const auto* refuse = std::get_if<Refuse>(&frame)) {
-      books_.refused(refuse->seq, broker_);
+      books_.refused(refuse->seq, broker_, refuse->code);
     } else if (std::holds_alternative<Ping>(frame)) {
       write(header_, Pong{});
       send_frames({});

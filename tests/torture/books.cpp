@@ -57,14 +57,17 @@ uint64_t Pace::due(uint32_t rate) {
 
 // --- sending
 
-bool Books::next(std::string& out, Flow flow, std::string_view transport, std::string_view in_reply_to) {
+bool Books::next(std::string& out, Flow flow, std::string_view transport, std::optional<Subject> subject) {
   number_ = scoreboard_.take_number();
   if (number_ == 0) return false;
-  write_message(out, {number_, flow, assignment_.process, position_++}, transport, in_reply_to);
+  const std::string id = subject ? "m" + std::to_string(subject->number) : std::string();
+  const Identity identity{number_, flow, assignment_.process, position_++};
+  plan_of(flow).events ? write_event(out, identity, transport, id) : write_message(out, identity, transport, id);
   Record& record = scoreboard_.record(number_);
   record.flow = static_cast<uint8_t>(flow);
   record.process = assignment_.process;
   record.second = second_of_run(assignment_.second);
+  record.about_by = subject ? subject->broker : uint8_t{0};
   record.state = State::handed_over;
   return true;
 }
@@ -73,11 +76,15 @@ void Books::not_taken() {
   scoreboard_.record(number_).state = State::unused;
 }
 
-void Books::refused(uint64_t seq, uint8_t broker) {
-  Record& record = scoreboard_.record(sent_[seq % sent_kept]);
+void Books::refused(uint64_t seq, uint8_t broker, std::string_view code) {
+  const uint64_t number = sent_[seq % sent_kept];
+  Record& record = scoreboard_.record(number);
   record.settled_by = broker;
   record.state = State::refused;
   ++scoreboard_.totals().refused;
+  if (flows[record.flow].events && code == to_string(RefusalCode::no_route) && record.about_by == broker)
+    fault("event " + std::to_string(number) + " found no way to who sent the message that it is about, which broker " +
+          std::to_string(broker) + " had handed out itself");
 }
 
 void Books::settled(uint64_t from, uint64_t upto, uint8_t broker) {

@@ -51,12 +51,19 @@ class Books {
       : scoreboard_(scoreboard), assignment_(assignment), sent_(sent_kept) {}
 
   // --- as a sender
+  // What a message answers, or an event is about, and the broker that handed that out.
+  struct Subject {
+    uint64_t number = 0;
+    uint8_t broker = 0;
+  };
   // Writes the next message into `out`. False: the run has no numbers left.
-  [[nodiscard]] bool next(std::string& out, Flow flow, std::string_view transport, std::string_view in_reply_to = {});
+  [[nodiscard]] bool next(std::string& out, Flow flow, std::string_view transport, std::optional<Subject> subject = {});
   // It was taken under this number of the session, or was not taken at all.
   void taken(uint64_t seq) { sent_[seq % sent_kept] = number_; }
   void not_taken();
-  void refused(uint64_t seq, uint8_t broker);
+  // An event that no route was found for is a fault if that broker has handed out the message that it is about: it
+  // should have remembered who sent that.
+  void refused(uint64_t seq, uint8_t broker, std::string_view code);
   // What was not refused among them is confirmed.
   void settled(uint64_t from, uint64_t upto, uint8_t broker);
 

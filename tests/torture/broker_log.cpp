@@ -35,6 +35,7 @@ BrokerLog read_broker_log(const std::string& path) {
   for (std::string line; std::getline(stream, line);) {
     if (!is_expected(line) && log.strange.size() < strange_max) log.strange.push_back(line);
     if (is(line, " warning expired ")) log.expired = number_behind(line, " total=");
+    if (is(line, " warning dropped endpoint=basin ")) log.dropped = number_behind(line, " total=");
     if (is(line, " warning ack_timeouts ")) log.ack_timeouts = number_behind(line, " total=");
     if (is(line, " warning left_dead_letters ")) log.left_dead_letters += number_behind(line, " messages=");
     if (is(line, " info listening ")) log.listens = true;

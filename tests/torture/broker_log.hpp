@@ -13,6 +13,7 @@ struct BrokerLog {
   bool listens = false;  // it has begun to
   bool stopped = false;  // it said so in its last line
   uint64_t expired = 0;  // the last total
+  uint64_t dropped = 0;  // the same, of the endpoint whose policy is to drop
   uint64_t ack_timeouts = 0;
   uint64_t left_behind = 0;  // messages, by the line `stopped`
   uint64_t left_dead_letters = 0;

@@ -42,7 +42,7 @@ std::string Configuration::text() const {
       << "transport_names = " << names(Role::transport, has_guest)
       << "exposed_names = " << names(Role::application, has_guest) << "\n[routing_mappings]\n";
   for (const FlowPlan& flow : flows) {
-    if (flow.rate == 0 || (flow.to[0] == "guest" && !has_guest)) continue;
+    if (flow.rate == 0 || !flow.by_rule || (flow.to[0] == "guest" && !has_guest)) continue;
     out << flow.from << " = [\"" << flow.to[0] << "\""
         << (flow.to[1].empty() ? "" : ", \"" + std::string(flow.to[1]) + "\"") << "]\n";
   }
@@ -52,6 +52,7 @@ std::string Configuration::text() const {
   if (!keys.empty()) out << "secret_key = '" << keys.at("broker").secret_key << "'\n";
   out << "\n[endpoint_defaults]\nredeliver_ms = 50\nblock_ms = 2000\n"
       << "\n[endpoints.bucket]\noverflow = \"refuse\"\nmax_messages = " << bucket_messages << "\n"
+      << "\n[endpoints.basin]\noverflow = \"drop_oldest\"\nmax_messages = " << basin_messages << "\n"
       << "\n[endpoints.monitor]\nmax_messages = " << monitor_messages << "\n"
       << "\n[endpoints.news]\nmessage_ttl_ms = " << brief_ttl_ms << "\n"
       << "\n[endpoints.offers]\nexpired = \"dead_letter\"\nmessage_ttl_ms = " << dated_ttl_ms << "\n"

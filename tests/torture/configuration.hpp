@@ -25,6 +25,7 @@ struct Configuration {
   bool guest_has_key = true;
   uint64_t bucket_messages = 2000;
   uint64_t monitor_messages = 5000;
+  uint64_t basin_messages = 300;  // its receiver has 200 of them in hand
   uint64_t brief_ttl_ms = 300;
   uint64_t dated_ttl_ms = 500;
 

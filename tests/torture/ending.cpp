@@ -130,6 +130,7 @@ void Run::broker_ended(bool killed) {
   end.running = false;
   end.killed = killed;
   end.expired = log.expired;
+  end.dropped = log.dropped;
   end.left_behind = log.left_behind + log.left_dead_letters;
   report_.reloads += log.reloads;
   report_.reloads_refused += log.reloads_refused;

@@ -101,6 +101,7 @@ void Run::drain_broker_in_disorder() {
 }
 
 void Run::end_broker_by_drain() {
+  wait_for_broker();
   broker_->signal(SIGTERM);
   const Milliseconds at_most(configuration_.drain_ms + 40'000);
   wait_until("end after SIGTERM", at_most, [this] { return broker_->ended().has_value(); });
@@ -122,14 +123,18 @@ void Run::kill_broker() {
   });
 }
 
-// Before it listens, a hangup ends a broker as it ends any program. Its log is all that says so, hence the short
+// Before it listens, a signal ends a broker as it ends any program. Its log is all that says so, hence the short
 // sleeps.
-void Run::hang_up() {
+void Run::wait_for_broker() {
   const auto deadline = Clock::now() + std::chrono::seconds(30);
   while (!read_broker_log(broker_log()).listens) {
     if (Clock::now() > deadline) throw std::runtime_error("a broker does not listen after 30 seconds");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+}
+
+void Run::hang_up() {
+  wait_for_broker();
   broker_->signal(SIGHUP);
 }
 
@@ -138,14 +143,16 @@ void Run::reload() {
   configuration_.guest_has_key = below(3) != 0;
   configuration_.bucket_messages = 500 + below(4000);
   configuration_.monitor_messages = 1000 + below(8000);
+  configuration_.basin_messages = 250 + below(1000);
   configuration_.brief_ttl_ms = 100 + below(1000);
   configuration_.dated_ttl_ms = 200 + below(1000);
   write_configuration();
   hang_up();
 }
 
-// The broker has to go on with what it has.
+// The broker has to go on with what it has; so it must have something.
 void Run::reload_nonsense() {
+  wait_for_broker();
   write_file(file("signalbox.toml"), below(2) == 0 ? "router_class = \"SimpleDispatchRou" : "[broker]\nendpont = 1\n");
   hang_up();
   later(std::chrono::milliseconds(200), [this] { write_configuration(); });

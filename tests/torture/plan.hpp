@@ -4,6 +4,9 @@
 // copies are accounted for apart. What the broker may do to a message (let it expire, make it a dead letter) follows
 // from the settings of the receiving endpoint, which configuration.cpp writes.
 //
+// One flow is of events: what the transport `pager` says of each message that the application `caller` sends it. No
+// rule of the router knows where an event of `pager` should go, so that only the routing memory can find `caller`.
+//
 // Thread: any; constants.
 #pragma once
 
@@ -17,16 +20,22 @@
 
 namespace signalbox::torture {
 
-enum class Flow : uint8_t { question, answer, feed, flood, brief, dated, timed, visit, bare };
-inline constexpr size_t flow_count = 9;
+enum class Flow : uint8_t { question, answer, feed, flood, brief, dated, timed, visit, bare, spill, call, receipt };
+inline constexpr size_t flow_count = 12;
 inline constexpr size_t copies_max = 2;
+
+// What its receiver's policy may do to a copy that was confirmed, without anybody being told but the broker's own
+// count.
+enum class Disposal : uint8_t { none, expiry, drop };
 
 struct FlowPlan {
   std::string_view name;
   std::string_view from;
   std::array<std::string_view, copies_max> to;  // an empty one: none
   uint32_t rate = 0;                            // messages a second in quiet times; 0: made as the answer to another
-  bool may_expire = false;                      // its receiver's policy drops what waits for too long
+  Disposal disposal = Disposal::none;
+  bool by_rule = true;  // a rule of the router says where it goes
+  bool events = false;
 };
 
 inline constexpr std::array<FlowPlan, flow_count> flows = {{
@@ -34,11 +43,14 @@ inline constexpr std::array<FlowPlan, flow_count> flows = {{
     {"answer", "echo", {"gateway"}},
     {"feed", "feed", {"archive", "monitor"}, 400},
     {"flood", "sluice", {"bucket"}, 200},
-    {"brief", "brief", {"news"}, 200, true},
+    {"brief", "brief", {"news"}, 200, Disposal::expiry},
     {"dated", "dated", {"offers"}, 200},
     {"timed", "timed", {"clerks"}, 200},
     {"visit", "porter", {"guest"}, 100},
     {"bare", "bare", {"plain"}, 200},
+    {"spill", "spout", {"basin"}, 300, Disposal::drop},
+    {"call", "caller", {"pager"}, 200, Disposal::none, false},
+    {"receipt", "pager", {"caller"}, 0, Disposal::none, false, true},
 }};
 constexpr const FlowPlan& plan_of(Flow flow) {
   return flows[static_cast<size_t>(flow)];
@@ -66,7 +78,7 @@ struct Slot {
   Role role = Role::application;
   std::optional<Flow> sends = {};
   Habit habit = Habit::plain;
-  bool answers = false;
+  std::optional<Flow> answers = {};  // what it makes of each message that it handles
   bool may_be_killed = true;
   bool may_be_turned_away = false;  // its endpoint comes and goes with reloads
   bool bare = false;                // no library: a socket and frames
@@ -74,11 +86,11 @@ struct Slot {
 
 inline constexpr std::array slots = {
     Slot{"gateway", Role::transport, Flow::question, Habit::unruly},
-    Slot{"echo", Role::application, {}, Habit::unruly, true},
-    Slot{"echo", Role::application, {}, Habit::unruly, true},
-    Slot{"echo", Role::application, {}, Habit::unruly, true},
+    Slot{"echo", Role::application, {}, Habit::unruly, Flow::answer},
+    Slot{"echo", Role::application, {}, Habit::unruly, Flow::answer},
+    Slot{"echo", Role::application, {}, Habit::unruly, Flow::answer},
     Slot{"feed", Role::transport, Flow::feed},
-    Slot{"archive", Role::application, {}, Habit::ordered, false, false},
+    Slot{"archive", Role::application, {}, Habit::ordered, {}, false},
     Slot{"monitor", Role::application, {}, Habit::unruly},
     Slot{"sluice", Role::transport, Flow::flood},
     Slot{"bucket", Role::application},
@@ -90,10 +102,14 @@ inline constexpr std::array slots = {
     Slot{"clerks", Role::application, {}, Habit::holding},
     Slot{"clerks", Role::application, {}, Habit::holding},
     Slot{"porter", Role::transport, Flow::visit},
-    Slot{"guest", Role::application, {}, Habit::unruly, false, true, true},
+    Slot{"guest", Role::application, {}, Habit::unruly, {}, true, true},
     Slot{"dead_letters", Role::application, {}, Habit::reading},
-    Slot{"bare", Role::transport, Flow::bare, Habit::plain, false, true, false, true},
-    Slot{"plain", Role::application, {}, Habit::plain, false, true, false, true},
+    Slot{"bare", Role::transport, Flow::bare, Habit::plain, {}, true, false, true},
+    Slot{"plain", Role::application, {}, Habit::plain, {}, true, false, true},
+    Slot{"spout", Role::transport, Flow::spill},
+    Slot{"basin", Role::application},
+    Slot{"caller", Role::application, Flow::call, Habit::unruly},
+    Slot{"pager", Role::transport, {}, Habit::unruly, Flow::receipt},
 };
 inline constexpr size_t slot_count = slots.size();
 

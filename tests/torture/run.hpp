@@ -121,6 +121,7 @@ class Run {
   void drain_broker_in_disorder();
   void end_broker_by_drain();
   void kill_broker();
+  void wait_for_broker();
   void hang_up();
   void reload();
   void reload_nonsense();

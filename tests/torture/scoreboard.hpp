@@ -42,6 +42,7 @@ struct Record {
   std::atomic<State> state;
   std::atomic<uint8_t> flow;
   std::atomic<uint8_t> settled_by;  // the broker that confirmed or refused it
+  std::atomic<uint8_t> about_by;    // of an event: the broker that handed out the message that it is about
   std::atomic<uint16_t> process;    // that sent it
   std::atomic<uint16_t> second;     // of the run, when it was sent
   Copy copies[copies_max];

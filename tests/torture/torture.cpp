@@ -47,10 +47,12 @@ void print(const Report& report, const Scoreboard& scoreboard) {
   row("sender killed before it was told", balance.untold);
   std::printf("copies of what was confirmed\n");
   row("handled", balance.handled);
+  row("of these, events", balance.events);
   row("handled again (duplicates)", balance.handled_again);
   row("redelivered", totals.redeliveries);
   row("read as dead letters", balance.dead_letters);
-  row("dropped as expired, and counted", balance.expired);
+  row("expired, and counted", balance.expired);
+  row("dropped to make room, and counted", balance.dropped);
   row("gone with a killed broker", balance.killed);
   row("left behind at a drain, and logged", balance.left_behind);
   row("lost", balance.lost);

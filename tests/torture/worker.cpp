@@ -48,7 +48,7 @@ class TortureWorker {
       books_.settled(settled_ + 1, upto, broker());
       settled_ = upto;
     });
-    worker_.on_refused([this](const Refusal& refusal) { books_.refused(refusal.seq, broker()); });
+    worker_.on_refused([this](const Refusal& refusal) { books_.refused(refusal.seq, broker(), refusal.code); });
   }
 
   int run() {
@@ -80,7 +80,7 @@ class TortureWorker {
     if (!books_.slot().sends || !books_.scoreboard().sending()) return;
     const Flow flow = *books_.slot().sends;
     for (uint64_t due = pace_.due(books_.scoreboard().rate(flow)); due > 0; --due) {
-      if (!books_.next(message_, flow, books_.slot().endpoint)) return;
+      if (!books_.next(message_, flow, transport_of(flow))) return;
       const SendResult result = worker_.try_send(message_);
       if (!result) return books_.not_taken();
       books_.taken(result.seq);
@@ -121,13 +121,17 @@ class TortureWorker {
         waiting_.push_back({worker_.hold(), received, Clock::now() + std::chrono::milliseconds(held_for_ms)});
         return;
     }
-    if (books_.slot().answers) answer(received.identity);
+    if (books_.slot().answers) answer(*books_.slot().answers, received.identity);
     books_.handled(received);
   }
 
-  void answer(const Identity& question) {
-    if (!books_.next(message_, Flow::answer, plan_of(question.flow).from, "m" + std::to_string(question.number)))
-      return;
+  // Of the two ends of a flow, the one that is a transport.
+  std::string_view transport_of(Flow flow) const {
+    return books_.slot().role == Role::transport ? books_.slot().endpoint : plan_of(flow).to[0];
+  }
+
+  void answer(Flow flow, const Identity& question) {
+    if (!books_.next(message_, flow, transport_of(flow), Books::Subject{question.number, broker()})) return;
     const SendResult result = worker_.send(message_, std::chrono::seconds(30));
     if (!result) {
       books_.not_taken();
