@@ -18,10 +18,11 @@ namespace signalbox {
 namespace {
 
 constexpr uint64_t registrations_most = 1'000'000;  // as of all together
+constexpr uint64_t sessions_most = 1'000'000;
 constexpr std::string_view what_a_key_is = "40 characters, as `signalbox keygen` writes them";
 
 const std::vector<std::string>& peer_keys() {
-  static const std::vector<std::string> keys = {"name", "public_key", "may_be", "max_registrations"};
+  static const std::vector<std::string> keys = {"name", "public_key", "may_be", "max_registrations", "max_sessions"};
   return keys;
 }
 
@@ -143,6 +144,9 @@ class PeerReader {
     if (const Setting* rights = required(table, "may_be")) read_rights(*rights, names_, peer, faults_);
     if (const Setting* most = table.find("max_registrations")) {
       peer.max_registrations = read_number(*most, 1, registrations_most, faults_).value_or(0);
+    }
+    if (const Setting* most = table.find("max_sessions")) {
+      peer.max_sessions = read_number(*most, 1, sessions_most, faults_).value_or(0);
     }
     settings_.peers.push_back(std::move(peer));
   }

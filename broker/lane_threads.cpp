@@ -32,6 +32,8 @@ LaneThreads::LaneThreads(Lanes& lanes, Idle idle, const std::vector<uint32_t>& c
 
 LaneThreads::~LaneThreads() {
   ending_.store(true, std::memory_order_release);
+  // They may stand, where something was thrown out of the turn that stopped them.
+  if (stop_number_.load(std::memory_order_relaxed) % 2 == 1) go_on();
   for (Here& here : lanes_here_) {
     here.waker.wake();
     here.thread.join();

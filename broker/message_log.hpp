@@ -3,9 +3,9 @@
 // Peers decide how many messages there are, and a log is written while the loop waits; so there are so many lines a
 // second and no more. What is left out is counted, and a line says so each second: `messages_not_logged`.
 //
-// Thread: any: lanes share the bound, and a line is written under a lock in any case. Owns: nothing; the log must outlive it. Errors: as Log.
-// Bounds: Settings::max_log_lines_a_second, as many at once.
-// Tested by tests/broker/log_test.cpp, tests/wire/test_middleware.py.
+// Thread: any: lanes share the bound, and a line is written under a lock in any case. Owns: nothing; the log must
+// outlive it. Errors: as Log. Bounds: Settings::max_log_lines_a_second, as many at once. Tested by
+// tests/broker/log_test.cpp, tests/wire/test_middleware.py.
 #pragma once
 
 #include <mutex>

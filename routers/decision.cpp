@@ -1,28 +1,6 @@
-#include "protocol/limits.hpp"
 #include "routers/router.hpp"
 
 namespace signalbox {
-
-void Decision::clear(Trail* trail) {
-  verdict_ = Verdict::none;
-  refusal_ = RefusalCode::no_route;
-  tag_ = 0;
-  overflowed_ = false;
-  trail_ = trail;
-  targets_.clear();
-  edits_.clear();
-  reason_.clear();
-}
-
-void Decision::deliver(EndpointId target) {
-  if (verdict_ == Verdict::refuse || verdict_ == Verdict::discard) return;
-  verdict_ = Verdict::deliver;
-  if (targets_.size() == limits::targets_max) {
-    overflowed_ = true;
-    return;
-  }
-  targets_.push_back({.endpoint = target, .first_edit = static_cast<uint32_t>(edits_.all().size()), .edit_count = 0});
-}
 
 void Decision::set(Field field, Bytes encoded_value) {
   edit({.operation = Edit::Operation::set, .path = {to_string(field)}, .value = encoded_value});

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "protocol/text.hpp"
 #include "routers/setting.hpp"
 
 namespace signalbox {
@@ -54,7 +55,7 @@ std::string CapturingPattern::compile(std::string_view expression) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   auto state = std::make_unique<State>(expression, options);
-  if (!state->pattern.ok()) return state->pattern.error();
+  if (!state->pattern.ok()) return printable(state->pattern.error());  // it quotes the expression
   state->groups.resize(static_cast<size_t>(state->pattern.NumberOfCapturingGroups()) + 1);
   state_ = std::move(state);
   return {};

@@ -11,11 +11,11 @@
 //
 // docs/writing-a-router.md shows a whole router; docs/decisions/router-interface.md says why the interface is as it is.
 //
-// Thread: one, always the same, for each router that is made; so a router needs no lock. Owns: its own state. Time: only what comes in
-// `incoming.now`; state that expires compares with that. Errors: a router never throws once it is made; faults of its
-// configuration go to RouterSetup::fault. Bounds: limits::targets_max targets; state that peers make grow needs a bound
-// of the router's own.
-// Tested by tests/routers: decision_test.cpp, simple_dispatch_router_test.cpp, own_router_test.cpp.
+// Thread: one, always the same, for each router that is made; so a router needs no lock. Owns: its own state. Time:
+// only what comes in `incoming.now`; state that expires compares with that. Errors: a router never throws once it is
+// made; faults of its configuration go to RouterSetup::fault. Bounds: limits::targets_max targets; state that peers
+// make grow needs a bound of the router's own. Tested by tests/routers: decision_test.cpp,
+// simple_dispatch_router_test.cpp, own_router_test.cpp.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "protocol/codes.hpp"
+#include "protocol/limits.hpp"
 #include "protocol/message_view.hpp"
 #include "protocol/rewrite.hpp"
 #include "routers/edits.hpp"
@@ -92,7 +93,15 @@ class Decision {
   };
 
   // One more copy, to this endpoint. Past limits::targets_max the copy is left out and overflowed() says so.
-  void deliver(EndpointId target);
+  void deliver(EndpointId target) {
+    if (verdict_ == Verdict::refuse || verdict_ == Verdict::discard) return;
+    verdict_ = Verdict::deliver;
+    if (targets_.size() == limits::targets_max) {
+      overflowed_ = true;
+      return;
+    }
+    targets_.push_back({.endpoint = target, .first_edit = static_cast<uint32_t>(edits_.all().size()), .edit_count = 0});
+  }
 
   // Changes for the target named last. Values must live until the decision is carried out: a router's own constants,
   // the message's bytes, or what text() and keep() return. A change that the message's own shape does not allow (see
@@ -116,7 +125,16 @@ class Decision {
 
   // For the broker.
   enum class Verdict : uint8_t { none, deliver, refuse, discard };
-  void clear(Trail* trail = nullptr);
+  void clear(Trail* trail = nullptr) {
+    verdict_ = Verdict::none;
+    refusal_ = RefusalCode::no_route;
+    tag_ = 0;
+    overflowed_ = false;
+    trail_ = trail;
+    targets_.clear();
+    edits_.clear();
+    reason_.clear();
+  }
   Verdict verdict() const { return verdict_; }  // none: the router named no target; the broker refuses it, no_route
   const std::vector<Target>& targets() const { return targets_; }
   const std::vector<Edit>& edits() const { return edits_.all(); }

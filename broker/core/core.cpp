@@ -44,6 +44,7 @@ Core::State::State(Core& core, Settings all_settings, Output& to, std::unique_pt
       own_board(std::move(own)),
       board(shared),
       lane(number),
+      has_other_lanes(shared.lanes() > 1),
       pool(board.pool(lane)),
       routing(settings, *this, board.memory(), *this) {
   board.cores()[lane] = &core;

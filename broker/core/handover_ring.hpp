@@ -56,9 +56,7 @@ class HandoverRing {
   }
 
   // For the popping side: so many are there at least.
-  size_t size() const {
-    return end_.load(std::memory_order_acquire) - begin_.load(std::memory_order_relaxed);
-  }
+  size_t size() const { return end_.load(std::memory_order_acquire) - begin_.load(std::memory_order_relaxed); }
 
   // Nothing is in it, as far as the thread that asks can know.
   bool empty() const { return begin_.load(std::memory_order_acquire) == end_.load(std::memory_order_acquire); }

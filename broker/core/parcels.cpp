@@ -42,6 +42,20 @@ bool Core::State::offer_elsewhere(Endpoint& endpoint, MessageKind kind, Bytes co
   return true;
 }
 
+Count Core::State::coming_to(const Endpoint& endpoint) const {
+  const EndpointGate& gate = board.gate(endpoint.id);
+  return {gate.coming_messages.load(std::memory_order_acquire), gate.coming_bytes.load(std::memory_order_acquire)};
+}
+
+// What other lanes have admitted to a queue of this one counts as if it were there already.
+bool Core::State::fits_with_what_comes(Endpoint& endpoint, size_t bytes) {
+  const EndpointSettings& settings_here = endpoint.settings;
+  if (settings_here.overflow == Overflow::drop_oldest) return true;
+  const Count coming = coming_to(endpoint);
+  const uint64_t times = settings_here.overflow == Overflow::block && !endpoint.refusing ? 2 : 1;
+  return coming.messages == 0 || Queue::fits(settings_here, endpoint.queue.held() + coming, bytes, times);
+}
+
 // Puts the message into the parcel that goes there when the turn ends.
 void Core::State::pack(Endpoint& endpoint, MessageKind kind, Bytes copy) {
   if (!endpoint.packed) {
@@ -135,8 +149,8 @@ void Core::State::unpack(uint32_t from, const Parcel& parcel) {
       return unpack_messages(endpoint, parcel);
     case Parcel::Sort::waiting:
       endpoint.waiting_lanes |= bit(from);
-      if (!blocks(endpoint) || endpoint.refusing) release_waiting_lanes(endpoint);
-      return;
+      blocks(endpoint);
+      return release_if_within_limit(endpoint);
     case Parcel::Sort::released:
       endpoint.asked_for_room = false;
       return release_holders(endpoint);
@@ -168,7 +182,17 @@ void Core::State::unpack_messages(Endpoint& endpoint, const Parcel& parcel) {
   gate.coming_messages.fetch_sub(parcel.count, std::memory_order_acq_rel);
   gate.coming_bytes.fetch_sub(parcel.bytes, std::memory_order_acq_rel);
   blocks(endpoint);
+  release_if_within_limit(endpoint);
   mark_dirty(endpoint.id);
+}
+
+// What was counted when a lane began to wait may come behind what it said: whether it waits for nothing shows only when
+// all of that is here.
+void Core::State::release_if_within_limit(Endpoint& endpoint) {
+  if (endpoint.waiting_lanes == 0) return;
+  const Count there = endpoint.queue.held() + coming_to(endpoint);
+  const bool blocking = endpoint.settings.overflow == Overflow::block && !endpoint.refusing;
+  if (!blocking || Queue::is_within_limit(endpoint.settings, there)) release_waiting_lanes(endpoint);
 }
 
 void Core::State::release_waiting_lanes(Endpoint& endpoint) {

@@ -4,7 +4,7 @@
 // delivered next already lies in one piece and leaves by reference (a Run). An entry keeps its place until its message
 // is done, so that what comes back goes to its old place; a segment is let go when all of it is done, wherever in the
 // list it stands, and one that is nearly done is re-homed: what is left is copied to a smaller block, so that a
-// straggler does not pin 64 KiB.
+// straggler does not pin 256 KiB.
 //
 // An entry's life:  waiting -> under way -> done
 //                                       -> returned -> under way …      (its worker left; NACKed and due; see
@@ -90,7 +90,7 @@ struct Segment {
 };
 
 // An entry stays as long as its segment: so many of them may a straggler pin.
-inline constexpr size_t segment_messages_max = 256;
+inline constexpr size_t segment_messages_max = 640;
 
 // Segment descriptors, kept and used again with the memory of their entries. One a core.
 class SegmentStore {
@@ -136,9 +136,6 @@ class Queue {
  public:
   enum class Outcome : uint8_t { settled, dropped, expired, dead };
   static constexpr uint64_t never_ms = UINT64_MAX;
-  // An entry stays as long as its segment: so many of them may a straggler pin.
-  static constexpr size_t segment_messages_max = 256;
-
   // References must outlive the queue.
   Queue(const EndpointSettings& settings, SegmentPool& pool, SegmentStore& store);
   ~Queue();

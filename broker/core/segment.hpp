@@ -85,7 +85,7 @@ class Run {
   Bytes bytes_;
 };
 
-// Blocks by size class, 1 to 64 KiB in powers of two; larger ones come from and go to the heap each time.
+// Blocks by size class, 1 to 256 KiB in powers of two; larger ones come from and go to the heap each time.
 //
 // REQUIRES: every Run is gone before its pool is destroyed.
 class SegmentPool {
@@ -104,7 +104,7 @@ class SegmentPool {
 
  private:
   friend class Run;
-  static constexpr size_t class_count = 7;
+  static constexpr size_t class_count = 9;
   static_assert(limits::segment_bytes_min << (class_count - 1) == limits::segment_bytes_max);
 
   void hand_back(Block* block);  // any thread

@@ -149,6 +149,7 @@ bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   if (offered_ == nullptr || offered_->id != target) offered_ = &endpoints[target];
   Endpoint& endpoint = *offered_;
   if (endpoint.elsewhere) return offer_elsewhere(endpoint, kind, copy);
+  if (has_other_lanes && !fits_with_what_comes(endpoint, copy.size())) return false;
   // A queue within its limits, and still so with this one, takes it under any policy, and holds nobody up.
   const bool fits = endpoint.queue.fits_within_limit(copy.size());
   if (!fits && !endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;

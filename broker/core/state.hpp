@@ -124,6 +124,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   const std::unique_ptr<LaneBoard> own_board;  // where it is the only lane
   LaneBoard& board;
   const uint32_t lane;
+  const bool has_other_lanes;
   SegmentPool& pool;
   SegmentStore store;              // before the queues: it outlives them
   std::deque<Endpoint> endpoints;  // stable addresses
@@ -277,6 +278,9 @@ class Core::State final : public Surroundings, private Routing::Sink {
 
   // parcels.cpp: all of it only where there are several lanes
   bool offer_elsewhere(Endpoint& endpoint, MessageKind kind, Bytes copy);
+  Count coming_to(const Endpoint& endpoint) const;
+  bool fits_with_what_comes(Endpoint& endpoint, size_t bytes);
+  void release_if_within_limit(Endpoint& endpoint);
   void pack(Endpoint& endpoint, MessageKind kind, Bytes copy);
   void seal(Endpoint& endpoint, MessageKind kind);
   void send_parcels();

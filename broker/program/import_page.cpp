@@ -212,7 +212,7 @@ void ImportPage::note_word(const YamlNode& node, Position where, std::string_vie
                                 : type == YamlScalar::Type::date  ? "a date"
                                                                   : "a number";
   remark(ImportRemark::Kind::note, where,
-         entry_ + ": " + std::string(word) + " is " + std::string(what) +
+         printable(entry_) + ": " + std::string(word) + " is " + std::string(what) +
              " in YAML; it is taken as the text that it looks like, and so are others like it");
 }
 

@@ -45,7 +45,10 @@ class TreeBuilder final : public YAML::EventHandler {
  public:
   explicit TreeBuilder(YamlFile& file) : file_(file) {}
 
-  void OnDocumentStart(const YAML::Mark& /*mark*/) override {
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // Of what can begin no document (",a") the library makes one empty document after the other, and gets no further.
+    if (mark.pos == document_at_) throw YamlFault{position_of(mark), "this is no YAML: nothing begins like this"};
+    document_at_ = mark.pos;
     anchors_.clear();
     root_ = YamlNode{};
   }
@@ -222,6 +225,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   YamlFile& file_;
   YamlNode root_;
+  int document_at_ = -1;  // where in the text this one begins
   std::vector<Open> open_;
   std::unordered_map<YAML::anchor_t, YamlNode> anchors_;
   size_t values_ = 0;

@@ -169,12 +169,11 @@ TEST(Everything, IsReportedAtOnceAndNothingStarts) {
       "router_class = 'SimpleDispatchRouter'\ntransport_names = ['sms', 'sms']\nexposed_names = ['a', '']\nodd = 1\n"
       "[routing_mappings]\nsmss = 'a'\nsms = []\n[broker]\nlanes = 65\nworker_name = 1\n");
   EXPECT_EQ(result.configuration, nullptr);
-  EXPECT_EQ(
-      as_lines(result.faults),
-      (Lines{"2:27 \"sms\" is listed twice", "3:23 a name must not be empty", "4:1 unknown key \"odd\"",
-             "6:1 \"smss\" is not in transport_names; did you mean \"sms\"?",
-             "7:7 the list of applications for \"sms\" is empty", "9:9 lanes must lie between 0 and 64, and is 65",
-             "10:1 unknown key \"worker_name\" in [broker]"}));
+  EXPECT_EQ(as_lines(result.faults),
+            (Lines{"2:27 \"sms\" is listed twice", "3:23 a name must not be empty", "4:1 unknown key \"odd\"",
+                   "6:1 \"smss\" is not in transport_names; did you mean \"sms\"?",
+                   "7:7 the list of applications for \"sms\" is empty",
+                   "9:9 lanes must lie between 0 and 64, and is 65", "10:1 unknown key \"worker_name\" in [broker]"}));
 }
 
 }  // namespace

@@ -78,8 +78,7 @@ Types as_set(const std::vector<std::string>& words) {
 
 TEST(EveryKey, OfTheBroker) {
   TypesByKey keys = {{"endpoint", text},   {"endpoints", array}, {"insecure", boolean}, {"secret_key_file", text},
-                     {"secret_key", text}, {"idle", text},       {"plugins", array},
-                     {"lane_cpus", array}};
+                     {"secret_key", text}, {"idle", text},       {"plugins", array},    {"lane_cpus", array}};
   for (const std::string& key : broker_keys()) keys.emplace(key, integer);
   EXPECT_EQ(keys_of(keys), as_set(broker_keys()));
   for (const auto& [key, right] : keys) try_every_type(sound + "[broker]\n", {}, key, right);

@@ -53,6 +53,11 @@ TEST(Peers, MayHaveALimitOfTheirOwn) {
   EXPECT_EQ(faults_of(peers("1_000_001")),
             Lines{"11:21 max_registrations must lie between 1 and 1000000, and is 1000001"});
   EXPECT_EQ(faults_of(peers("'many'")).size(), 1u);
+  const ConfigurationResult both = read(peers("7\nmax_sessions = 20"));
+  ASSERT_NE(both.configuration, nullptr) << as_lines(both.faults).at(0);
+  EXPECT_EQ(both.configuration->settings.peers[0].max_sessions, 20u);
+  EXPECT_EQ(faults_of(peers("7\nmax_sessions = 0")),
+            Lines{"12:16 max_sessions must lie between 1 and 1000000, and is 0"});
 }
 
 TEST(Peers, WithoutAnyKeyThereIsNothingToSay) {

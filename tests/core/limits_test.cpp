@@ -67,6 +67,26 @@ class Limits : public ::testing::Test {
     for (int i = 0; i < tries; ++i) count += hello(next_++, key) == "welcome" ? 1 : 0;
     return count;
   }
+  // So many sessions, one after the other, each left behind at once; how many were let in.
+  int leave_behind(int sessions, std::string_view key, char name) {
+    int count = 0;
+    for (int i = 0; i < sessions; ++i, ++next_) {
+      count += hello(next_, key, session(name, i)) == "welcome" ? 1 : 0;
+      bus_->lose(next_);
+    }
+    return count;
+  }
+  static std::string session(char name, int number) {
+    std::string id = name + std::to_string(number);
+    id.resize(16, '.');
+    return id;
+  }
+  // Whether it was there to resume.
+  bool is_kept(std::string_view key, const std::string& session) {
+    const uint64_t before = counters().resumed;
+    EXPECT_EQ(hello(next_++, key, session), "welcome");
+    return counters().resumed > before;
+  }
   void lose_all() {
     for (ConnectionId id = 1; id < next_; ++id) bus_->lose(id);
     next_ += 1000;
@@ -204,6 +224,53 @@ TEST_F(Limits, ALowerLimitOfAKeyEndsNobodyAndLetsNobodyIn) {
   bus_->core().peers_changed(peers(4), bus_->now());
   bus_->advance(10'000);
   EXPECT_EQ(let_in(6, gateway_key), 4) << "those whose key was taken away do not count";
+}
+
+TEST_F(Limits, SoManySessionsOfOneKey) {
+  start([](Settings& settings) {
+    settings.keys_required = true;
+    settings.peers = peers(2);
+  });
+  EXPECT_EQ(leave_behind(1, logic_key, 'l'), 1);
+  EXPECT_EQ(leave_behind(100, gateway_key, 'g'), 100);
+  EXPECT_EQ(bus_->core().sessions(), 5u) << "twice its registrations, and the other's";
+  EXPECT_EQ(counters().sessions_evicted, 96u);
+  EXPECT_TRUE(is_kept(logic_key, session('l', 0))) << "it was lost before all of those";
+  EXPECT_TRUE(is_kept(gateway_key, session('g', 96))) << "the longest lost of those that are left";
+
+  // A reload counts them anew.
+  std::vector<PeerSettings> next = peers(2);
+  next[0].max_sessions = 3;
+  bus_->core().peers_changed(next, bus_->now());
+  EXPECT_EQ(leave_behind(1, gateway_key, 'h'), 0) << "one at a time goes, and four were kept";
+  EXPECT_EQ(counters().too_many_of_key, 1u);
+  EXPECT_EQ(leave_behind(1, gateway_key, 'i'), 1);
+  EXPECT_FALSE(is_kept(gateway_key, session('g', 97)));
+}
+
+TEST_F(Limits, NoLiveSessionMakesRoomForANewcomer) {
+  start([](Settings& settings) {
+    settings.keys_required = true;
+    settings.peers = peers(0);
+    settings.peers[0].max_sessions = 2;
+  });
+  EXPECT_EQ(let_in(3, gateway_key), 2);
+  EXPECT_EQ(counters().too_many_of_key, 1u);
+  EXPECT_EQ(counters().sessions_evicted, 0u);
+  EXPECT_EQ(let_in(3, logic_key), 3) << "another key's are its own";
+}
+
+TEST_F(Limits, WhoLeavesSessionsBehindMakesRoomForHisOwn) {
+  start([](Settings& settings) {
+    settings.max_sessions = 10;
+    settings.keys_required = true;
+    settings.peers = peers(0);
+  });
+  EXPECT_EQ(leave_behind(3, logic_key, 'l'), 3);
+  EXPECT_EQ(leave_behind(100, gateway_key, 'g'), 100);
+  EXPECT_EQ(bus_->core().sessions(), 10u);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(is_kept(logic_key, session('l', i))) << i;
+  EXPECT_EQ(counters().too_many_at_once, 0u);
 }
 
 TEST_F(Limits, HoldForAHundredThousandHellosWithoutAnythingThatGrows) {

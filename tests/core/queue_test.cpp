@@ -195,11 +195,68 @@ TEST_F(QueueTest, AStragglerDoesNotPinItsNeighbours) {
   for (size_t i = 0; i < under_way.size(); ++i)
     if (i % 100 != 50) settle(i);
   pool.collect();
-  EXPECT_LT(pool.bytes_in_use(), full / 10);
+  // The tail keeps its block, since more may come.
+  EXPECT_LT(pool.bytes_in_use(), full / 10 + limits::segment_bytes_max);
   for (size_t i = 50; i < under_way.size(); i += 100) EXPECT_EQ(under_way[i].bytes(), message);
   for (size_t i = 50; i < under_way.size(); i += 100) settle(i);
   pool.collect();
   EXPECT_EQ(pool.bytes_in_use(), 0U);
+}
+
+TEST_F(QueueTest, SettlesOfARunWhatIsUnderWayWithItsTickets) {
+  for (const char* m : {"1", "22", "333", "4444", "55555", "666666"}) put(m);
+  EXPECT_EQ(take(), "122333444455555666666");
+  queue.take_back(user, under_way[1]);
+  queue.delay(user, under_way[3], 17);
+  EXPECT_EQ(take(), "22") << "under way again, with another ticket";
+  EXPECT_EQ(queue.settle(user, under_way[0], 5, 0), (Count{3, 1 + 3 + 5}));
+  queue.check_invariants();
+  EXPECT_EQ(queue.settle(user, under_way[0], 5, 0), Count{}) << "once";
+  EXPECT_EQ(queue.settle(user, under_way[1], 1, 6), (Count{1, 2}));
+  EXPECT_EQ(queue.settle(user, under_way[5], 1, 5), (Count{1, 6}));
+  queue.check_invariants();
+  queue.make_due(user, under_way[3]);
+  EXPECT_EQ(take(), "4444");
+  EXPECT_EQ(queue.settle(user, under_way[3], 1, 7), (Count{1, 4}));
+  queue.check_invariants();
+  pool.collect();
+  EXPECT_EQ(pool.bytes_in_use(), 0U) << "the segment went with its last message";
+}
+
+TEST_F(QueueTest, SettlingARunMovesTheFewThatItLeaves) {
+  const std::string message(424, 'm');
+  for (int i = 0; i < 1000; ++i) put(message);
+  while (!take().empty()) {
+  }
+  const uint64_t full = pool.bytes_in_use();
+  std::vector<size_t> left;
+  for (size_t first = 0; first < under_way.size();) {
+    size_t end = first;
+    while (end < under_way.size() && under_way[end].segment == under_way[first].segment) ++end;
+    queue.settle(user, under_way[first], static_cast<uint32_t>(end - first - 1), static_cast<uint32_t>(first));
+    queue.check_invariants();
+    left.push_back(end - 1);
+    first = end;
+  }
+  ASSERT_GT(left.size(), 5U);
+  pool.collect();
+  EXPECT_LT(pool.bytes_in_use(), full / 10 + limits::segment_bytes_max) << "the tail alone keeps its block";
+  for (const size_t i : left) EXPECT_EQ(under_way[i].bytes(), message);
+  for (const size_t i : left) queue.settle(user, under_way[i], 1, static_cast<uint32_t>(i));
+  queue.check_invariants();
+  pool.collect();
+  EXPECT_EQ(pool.bytes_in_use(), 0U);
+}
+
+TEST_F(QueueTest, AHandedOutRunOfWhatCameBackLeavesTheRestMarked) {
+  for (const char* m : {"1", "2", "3", "4", "5", "6", "7"}) put(m);
+  take();
+  for (const size_t i : {0, 1, 2, 4, 5, 6}) queue.take_back(user, under_way[i]);
+  EXPECT_EQ(take(2), "12");
+  EXPECT_EQ(queue.first(user, Queue::Sort::again).index, 2U);
+  EXPECT_EQ(take(), "3");
+  EXPECT_EQ(take(), "567");
+  EXPECT_FALSE(queue.first(user, Queue::Sort::again));
 }
 
 // Found by the simulator: the tail was done and let go, the segment before it had room, and nobody saw what came there.

@@ -6,6 +6,8 @@
 #include <string>
 #include <thread>
 
+#include "protocol/limits.hpp"
+
 namespace signalbox {
 namespace {
 
@@ -46,6 +48,19 @@ TEST(RoutingMemory, KeepsDispatchersAndDirectionsApart) {
   EXPECT_FALSE(memory.find(memory.key(1, Way::inbound, "a"), 1));
 }
 
+// A message that goes through a chain of dispatchers is remembered in each, whichever of them share a bucket.
+TEST(RoutingMemory, KeepsOneIdInAnyNumberOfDispatchers) {
+  RoutingMemory memory(1 << 20, secret);
+  constexpr EndpointId dispatchers = limits::chained_dispatchers_max;
+  for (EndpointId i = 0; i < dispatchers; ++i) {
+    EXPECT_EQ(memory.remember(memory.key(i, Way::inbound, "a"), {i, 0}, 1, 100), Remembered::anew);
+  }
+  for (EndpointId i = 0; i < dispatchers; ++i) {
+    EXPECT_EQ(memory.find(memory.key(i, Way::inbound, "a"), 1)->source, i);
+    EXPECT_FALSE(memory.find(memory.key(i, Way::outbound, "a"), 1));
+  }
+}
+
 TEST(RoutingMemory, ForgetsInTime) {
   RoutingMemory memory(1 << 20, secret);
   remember(memory, "a", 7, 10, 5);
@@ -73,12 +88,28 @@ TEST(RoutingMemory, AnIdThatTwoHaveUsedIsFollowedNoMore) {
 }
 
 TEST(RoutingMemory, PushesOutTheOldest) {
-  RoutingMemory memory(128, secret);  // two buckets: every id has the same eight places
+  RoutingMemory memory(128, secret);  // one bucket: every id has the same eight places
   for (uint32_t i = 0; i < 8; ++i) EXPECT_EQ(remember(memory, std::to_string(i), i, 1 + i), Remembered::anew);
   EXPECT_EQ(remember(memory, "new", 9, 10), Remembered::evicted);
   EXPECT_EQ(source(memory, "0", 10), std::nullopt);
   for (uint32_t i = 1; i < 8; ++i) EXPECT_EQ(source(memory, std::to_string(i), 10), i);
   EXPECT_EQ(remember(memory, "newer", 9, 102), Remembered::anew) << "an expired one is free";
+}
+
+TEST(RoutingMemory, PushesOutTheOldestWhereverItStands) {
+  for (const auto writers : {RoutingMemory::Writers::one, RoutingMemory::Writers::several}) {
+    for (uint32_t oldest = 0; oldest < 8; ++oldest) {
+      RoutingMemory memory(128, secret, writers);
+      for (uint32_t i = 0; i < 8; ++i) remember(memory, std::to_string(i), i, i == oldest ? 1 : 20 - i);
+      EXPECT_EQ(remember(memory, "new", 9, 20), Remembered::evicted);
+      for (uint32_t i = 0; i < 8; ++i)
+        EXPECT_EQ(source(memory, std::to_string(i), 20), i == oldest ? std::nullopt : std::optional(i));
+      EXPECT_EQ(source(memory, "new", 20), 9U);
+      EXPECT_EQ(remember(memory, "new", 9, 20), Remembered::refreshed);
+      EXPECT_EQ(remember(memory, "new", 8, 20), Remembered::ambiguous);
+      EXPECT_TRUE(memory.is_ambiguous(memory.key(0, Way::inbound, "new"), 20));
+    }
+  }
 }
 
 TEST(RoutingMemory, HoldsMostOfWhatItIsMadeFor) {

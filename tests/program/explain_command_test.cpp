@@ -145,7 +145,7 @@ TEST(ExplainCommand, SaysWhatIsWrongWithTheJson) {
   EXPECT_EQ(complaint("{\"a\": \"\xff\"}").substr(0, 15), "message: byte 8");
   EXPECT_EQ(complaint("{\"a\": " + std::string(100'000, '[')).substr(0, 22), "message: more than 98 ");
   EXPECT_EQ(complaint("{\"a\": " + std::string(40, '[') + std::string(40, ']') + "}").substr(0, 11), "message: a[");
-  EXPECT_EQ(complaint("{\"a\": \"" + std::string(8 << 20, 'x') + "\"}"), "message: longer than 8388608 bytes\n");
+  EXPECT_EQ(complaint("{\"a\": \"" + std::string(10 << 20, 'x') + "\"}"), "message: longer than 10485760 bytes\n");
 }
 
 TEST(ExplainCommand, WarnsWhereNothingIsRemembered) {

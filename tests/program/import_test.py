@@ -63,6 +63,15 @@ class Faults(unittest.TestCase):
         self.assertEqual((code, said), (1, 'stdin:4:1: no counterpart: the key "colour"\n'))
         self.assertIn('# stdin:4: no counterpart: the key "colour"\n', toml)
 
+    def test_what_a_key_holds_moves_no_cursor(self):
+        code, toml, said = said_of(self.DISPATCHER + '"a\\x06s": &anchor {c: d}\nroute_mappings: *anchor\n')
+        self.assertIn("note: a\\x06s: only there for its aliases", said)
+        self.assertNotIn("\x06", said + toml)
+        code, toml, said = said_of(
+            self.DISPATCHER + "route_mappings: {a: b}\nmiddleware: [{tags: vumi.middleware.TaggingMiddleware}]\n"
+            'tags:\n  incoming:\n    "b\\x0b":\n      c: {d: 27, e: "%s"}\n' % ("x" * 130))
+        self.assertNotIn("\x0b", said + toml)
+
     def test_a_router_of_ones_own_is_named(self):
         code, _, said = said_of("router_class: my.own.Router\ntransport_names: [a]\n")
         self.assertEqual(code, 1)
@@ -70,6 +79,7 @@ class Faults(unittest.TestCase):
 
     def test_what_is_no_yaml_or_no_dispatcher(self):
         for text, place, words in (("a: [", "", "this is no YAML"), ("", "1:1", "no dispatcher"),
+                                   (",a", "1:1", "this is no YAML: nothing begins like this"),
                                    ("- a\n- b\n", "1:1", "no dispatcher"),
                                    ("transport_name: x\n", "1:1", "no dispatcher"),
                                    ("router_class: !include other.yaml\n", "1:15", "the tag"),

@@ -174,6 +174,16 @@ TEST(JsonMessage, TheTextIsBounded) {
   }
 }
 
+// Maps that are keys and values of maps, and at their ends texts of one byte that is no UTF-8.
+TEST(JsonMessage, TheTextOfMapsWithinMapsIsBounded) {
+  std::string map("\xa1\xff", 2);
+  for (int levels = 1; levels <= 14; ++levels) {
+    map = "\x81" + map + map;
+    EXPECT_LE(json_of(map).size(), json_bytes_per_byte_max * map.size()) << levels;
+  }
+  EXPECT_GT(json_of(map).size(), 9 * map.size()) << "it is the worst that there is";
+}
+
 // Deep equality of what msgpack-c reads, in which a float of 32 bits is the same as one of 64, and NaNs are compared by
 // their bits.
 bool same(const msgpack::object& a, const msgpack::object& b) {

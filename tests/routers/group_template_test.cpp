@@ -127,6 +127,7 @@ TEST(CapturingPattern, MatchesFromTheStartAlone) {
   CapturingPattern pattern;
   EXPECT_FALSE(pattern.match("ab"));  // not compiled
   EXPECT_EQ(pattern.compile("(b"), "missing ): (b");
+  EXPECT_EQ(pattern.compile("(\x1b"), "missing ): (\\x1b") << "what it quotes must not reach a terminal raw";
   EXPECT_FALSE(pattern.match("b"));
   ASSERT_EQ(pattern.compile("b(c)?"), "");
   EXPECT_FALSE(pattern.match("ab"));

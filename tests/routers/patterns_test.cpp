@@ -145,6 +145,7 @@ TEST(Patterns, SayWhatDoesNotCompile) {
   EXPECT_EQ(patterns.add("a**"), "bad repetition operator: **");
   EXPECT_EQ(patterns.add("(?=a)"), "invalid perl operator: (?=");
   EXPECT_EQ(patterns.add("\\1"), "invalid escape sequence: \\1");
+  EXPECT_EQ(patterns.add("(\t\x1b"), "missing ): (\\x09\\x1b") << "what it quotes must not reach a terminal raw";
   EXPECT_NE(patterns.add("((a{100}){100}){100}"), "") << "a pattern too large is no pattern";
   EXPECT_EQ(patterns.size(), 0u);
   EXPECT_EQ(patterns.add("a"), "");

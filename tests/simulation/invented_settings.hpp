@@ -27,10 +27,11 @@ inline Setting list_setting(std::string key, const std::vector<std::string>& tex
   return setting;
 }
 
-inline Setting table_setting(std::string key) {
+inline Setting table_setting(std::string key, std::vector<Setting> items = {}) {
   Setting setting;
   setting.type = Setting::Type::table;
   setting.key = std::move(key);
+  setting.items = std::move(items);
   return setting;
 }
 

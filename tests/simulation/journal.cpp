@@ -25,6 +25,7 @@ std::string Journal::report() const {
   text += std::to_string(limit_);
   text += " --installation ";
   text += installation_;
+  if (lanes_ > 0) text += (storm_ ? " --storm " : " --lanes ") + std::to_string(lanes_);
   text += "\n";
   const uint64_t shown = std::min<uint64_t>(noted_, event_count);
   for (uint64_t i = noted_ - shown; i < noted_; ++i) {

@@ -19,8 +19,8 @@ class Journal {
   static constexpr size_t event_count = 48;
 
   // `installation` must be a literal.
-  Journal(uint64_t seed, uint64_t limit, std::string_view installation)
-      : seed_(seed), limit_(limit), installation_(installation) {}
+  Journal(uint64_t seed, uint64_t limit, std::string_view installation, uint32_t lanes, bool storm)
+      : seed_(seed), limit_(limit), installation_(installation), lanes_(lanes), storm_(storm) {}
 
   // Where the run stands; the events that follow carry it.
   void at(uint64_t step, uint64_t now_ms) {
@@ -61,6 +61,8 @@ class Journal {
   const uint64_t seed_;
   const uint64_t limit_;  // steps of the whole run, for the command that replays it
   const std::string_view installation_;
+  const uint32_t lanes_;
+  const bool storm_;
   uint64_t step_ = 0;
   uint64_t now_ms_ = 0;
   uint64_t noted_ = 0;

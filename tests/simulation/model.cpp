@@ -6,8 +6,9 @@
 
 namespace signalbox::simulation {
 
-Model::Model(const Scenario& scenario, const MessageBook& messages, Journal& journal)
+Model::Model(const Scenario& scenario, const MessageBook& messages, Journal& journal, std::vector<uint32_t> lane_of)
     : settings_(scenario.settings()),
+      lane_of_(std::move(lane_of)),
       scenario_(scenario),
       messages_(messages),
       journal_(journal),

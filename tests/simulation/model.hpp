@@ -23,7 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "broker/core/core.hpp"
+#include "broker/core/lanes.hpp"
 #include "broker/core/routing.hpp"
 #include "broker/core/routing_memory.hpp"
 #include "protocol/header.hpp"
@@ -36,7 +36,8 @@ namespace signalbox::simulation {
 
 class Model final : private Surroundings, private Routing::Sink {
  public:
-  Model(const Scenario& scenario, const MessageBook& messages, Journal& journal);
+  // `lane_of`: by endpoint; empty: there is one core.
+  Model(const Scenario& scenario, const MessageBook& messages, Journal& journal, std::vector<uint32_t> lane_of);
 
   // What goes into the core: tell the model first.
   void worker_frame(ConnectionId from, std::string_view key, Bytes header, Bytes body, size_t parts, Time now);
@@ -56,12 +57,15 @@ class Model final : private Surroundings, private Routing::Sink {
   void forget_lost_sessions(Time now);
   // Before Core::tick, Core::reload and Core::peers_changed.
   void time_passes(Time now);
-  void reload(Settings next, Time now);
+  void reload(Settings next, std::vector<uint32_t> lane_of, Time now);
   void peers_changed(const std::vector<PeerSettings>& peers, Time now);
   // After every step: the core's own books say the same.
-  void compare(const Core& core);
+  void compare(const Lanes& core);
   // At the end of a run in which everything was healed and drained.
-  void check_end(const Core& core);
+  void check_end(const Lanes& core);
+
+  // The lane that its frames go to.
+  uint32_t lane_of(ConnectionId connection) const;
 
   // From here on BYE goes to all.
   void drain();
@@ -107,6 +111,8 @@ class Model final : private Surroundings, private Routing::Sink {
   bool pass(EndpointId sender, const Message& message, Outcome& outcome, Way& way, Time now);
   std::vector<EndpointId> targets_of(EndpointId sender, const Message& message, unsigned& refusal) const;
   void remember(EndpointId sender, const Message& message);
+  bool is_on_another_lane(EndpointId sender, EndpointId target) const;
+  bool take(EndpointId origin, EndpointId target, const Message& message, Bytes text, Outcome& outcome, Time now);
   void enqueue(EndpointId endpoint, const Message& message, Bytes text, Outcome& outcome, Time now);
 
   // The same by the twin (model_twin.cpp). False: the router has dropped it on purpose.
@@ -174,6 +180,7 @@ class Model final : private Surroundings, private Routing::Sink {
   void fail(std::string fault) { journal_.fail(std::move(fault)); }
 
   Settings settings_;
+  std::vector<uint32_t> lane_of_;
   const Scenario& scenario_;
   const MessageBook& messages_;
   Journal& journal_;

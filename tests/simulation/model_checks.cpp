@@ -96,7 +96,7 @@ void Model::check_heartbeats(Time now) {
   }
 }
 
-void Model::compare(const Core& core) {
+void Model::compare(const Lanes& core) {
   size_t instances = 0;
   size_t leaving = 0;
   for (EndpointId id = 0; id < endpoints_.size() && !journal_.failed(); ++id) {
@@ -131,7 +131,7 @@ void Model::compare(const Core& core) {
       fail(book.settings().name + " has " + std::to_string(book.instances.size()) + " instances, the core says " +
            std::to_string(status.instances));
   }
-  const Counters& counters = core.counters();
+  const Counters counters = core.counters();
   if (counters.expired != expired_ || counters.ack_timeouts != timed_out_ || counters.settled_late != settled_late_)
     fail("the core counts expired, ack_timeouts, settled_late " + std::to_string(counters.expired) + ", " +
          std::to_string(counters.ack_timeouts) + ", " + std::to_string(counters.settled_late) + ", the model " +
@@ -151,7 +151,7 @@ void Model::compare(const Core& core) {
     fail("the core keeps " + std::to_string(core.sessions()) + " sessions, the model " + std::to_string(kept));
 }
 
-void Model::check_end(const Core& core) {
+void Model::check_end(const Lanes& core) {
   compare(core);
   for (const EndpointBook& book : endpoints_) {
     if (book.live() > 0) return fail(std::to_string(book.live()) + " messages are left at " + book.settings().name);

@@ -202,8 +202,7 @@ bool Model::pass(EndpointId sender, const Message& message, Outcome& outcome, Wa
   for (EndpointId target : targets) {
     if (const auto joint = settings_.endpoints[target].joint) {
       taken |= pass(*joint, message, outcome, way, now);
-    } else if (endpoints_[target].admit(message.queued.size())) {
-      enqueue(target, message, message.queued, outcome, now);
+    } else if (take(message.draft.sender, target, message, message.queued, outcome, now)) {
       ++way.taken;
       taken = true;
     } else {
@@ -268,6 +267,32 @@ void Model::remember(EndpointId sender, const Message& message) {
   const auto [found, is_new] = memory.try_emplace(draft.id, Remembered{draft.sender, sender, false});
   if (!is_new && found->second.origin != draft.sender) found->second.ambiguous = true;
   found->second.source = sender;
+}
+
+uint32_t Model::lane_of(ConnectionId connection) const {
+  const auto found = connections_.find(connection);
+  if (found == connections_.end() || !found->second.registration) return 0;
+  return lane_of_[found->second.registration->endpoint];
+}
+
+bool Model::is_on_another_lane(EndpointId sender, EndpointId target) const {
+  return !lane_of_.empty() && lane_of_[sender] != lane_of_[target];
+}
+
+// True: it is taken, as far as its sender is concerned. Another lane cannot tell whether a queue that drops its oldest
+// has anything to drop: where all of it is under way, what comes is taken and dropped in one.
+bool Model::take(EndpointId origin, EndpointId target, const Message& message, Bytes text, Outcome& outcome, Time now) {
+  EndpointBook& book = endpoints_[target];
+  if (book.admit(text.size())) {
+    enqueue(target, message, text, outcome, now);
+    return true;
+  }
+  journal_.note("model: no room: endpoint, messages, bytes, overflow", target, book.live(),
+                book.queue.waiting.bytes + book.queue.under_way.bytes, static_cast<uint64_t>(book.settings().overflow));
+  if (book.settings().overflow != Overflow::drop_oldest || !is_on_another_lane(origin, target)) return false;
+  book.queue.taken.add(text.size());
+  book.queue.dropped.add(text.size());
+  return true;
 }
 
 void Model::enqueue(EndpointId endpoint, const Message& message, Bytes text, Outcome& outcome, Time now) {

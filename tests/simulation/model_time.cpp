@@ -106,7 +106,8 @@ void Model::settle_late(Copy& copy) {
 
 // --- another configuration
 
-void Model::reload(Settings next, Time now) {
+void Model::reload(Settings next, std::vector<uint32_t> lane_of, Time now) {
+  lane_of_ = std::move(lane_of);
   next.state->take_over(*settings_.state);
   // The routers that were go before the store that they kept their state in.
   { const Settings before = std::exchange(settings_, std::move(next)); }

@@ -36,8 +36,7 @@ bool Model::is_told(const RegistrationBook& registration) {
 }
 
 bool Model::offer(EndpointId target, MessageKind, Bytes copy) {
-  if (!endpoints_[target].admit(copy.size())) return false;
-  enqueue(target, *entering_, copy, *entering_outcome_, entering_now_);
+  if (!take(entering_from_->endpoint, target, *entering_, copy, *entering_outcome_, entering_now_)) return false;
   endpoints_[entering_from_->endpoint].sender.copies.add(copy.size());
   ++entering_way_->taken;
   return true;

@@ -7,7 +7,7 @@
 namespace signalbox::simulation {
 namespace {
 
-constexpr std::string_view names[] = {"one_dispatcher", "several_dispatchers", "everything", "changing"};
+constexpr std::string_view names[] = {"one_dispatcher", "several_dispatchers", "everything", "changing", "all_routers"};
 
 std::string hexadecimal(uint64_t value) {
   char text[16];
@@ -34,6 +34,8 @@ std::string to_text(const Plan& plan, std::string_view comment) {
   text += "seed " + std::to_string(plan.seed) + "\nsteps " + std::to_string(plan.steps) + "\ninstallation ";
   text += to_string(plan.installation);
   text += "\n";
+  if (plan.lanes > 0) text += "lanes " + std::to_string(plan.lanes) + "\n";
+  if (plan.storm) text += "storm\n";
   if (!plan.kept) return text;
   text += "shortened\n";
   for (const KeptStep& step : *plan.kept) {
@@ -65,6 +67,10 @@ std::optional<Plan> read_plan(std::string_view text, std::string& fault) {
       const auto installation = installation_named(name);
       good = installation.has_value();
       if (good) plan.installation = *installation;
+    } else if (key == "lanes") {
+      good = static_cast<bool>(words >> plan.lanes);
+    } else if (key == "storm") {
+      plan.storm = true;
     } else if (key == "shortened") {
       plan.kept.emplace();
     } else if (key == "step" && plan.kept) {

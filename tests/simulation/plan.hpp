@@ -41,6 +41,8 @@ struct Plan {
   Installation installation = Installation::one_dispatcher;
   PlantedLie lie = PlantedLie::none;
   std::optional<std::vector<KeptStep>> kept;  // in order; empty: all steps
+  uint32_t lanes = 0;
+  bool storm = false;  // with lanes: see simulation.hpp
 };
 
 // A plan as a small text file, and back. `comment` goes in front, line by line.

@@ -131,7 +131,8 @@ Scenario::Scenario(Random& random, Installation installation) {
     make_one_dispatcher(random);
   } else if (installation == Installation::several_dispatchers) {
     make_several_dispatchers(random);
-  } else if (installation == Installation::changing) {
+  } else if (installation == Installation::changing || installation == Installation::all_routers) {
+    all_routers_ = installation == Installation::all_routers;
     make_changing(random);
   } else {
     make_everything(random);

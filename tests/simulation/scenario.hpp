@@ -1,6 +1,6 @@
 // One invented installation: endpoints, limits and real routers, all from the seed. Either one SimpleDispatchRouter, or
 // two or three of them, chained or apart; or everything: chains and diamonds of dispatchers with various routers and
-// middleware; or some of that, and changes while it runs.
+// middleware; or some of that, and changes while it runs; or the last with every router that there is.
 //
 // Limits are tiny beside the defaults, so that a run of a few thousand steps reaches every one of them.
 //
@@ -21,7 +21,7 @@
 
 namespace signalbox::simulation {
 
-enum class Installation : uint8_t { one_dispatcher, several_dispatchers, everything, changing };
+enum class Installation : uint8_t { one_dispatcher, several_dispatchers, everything, changing, all_routers };
 
 class Scenario {
  public:
@@ -39,6 +39,8 @@ class Scenario {
   // Routers and middleware of many sorts, so that the rules below are not theirs.
   bool uses_twin() const { return twin_; }
   bool is_changing() const { return changing_; }
+  const std::string& router_class(uint32_t dispatcher) const { return dispatchers_[dispatcher].router_class; }
+  size_t dispatcher_count() const { return dispatchers_.size(); }
   bool has_relays(uint32_t dispatcher) const;
   bool reply_tracking(uint32_t dispatcher) const { return dispatchers_[dispatcher].reply_tracking; }
 
@@ -87,6 +89,8 @@ class Scenario {
   void make_tree(Random& random);
   void add_workers(Random& random, uint32_t dispatcher, uint64_t transports, uint64_t applications);
   void choose_router(Random& random, uint32_t dispatcher);
+  // scenario_routers.cpp
+  bool choose_further_router(Random& random, uint32_t dispatcher);
   // scenario_changing.cpp
   void make_changing(Random& random);
   void change_times(Random& random, EndpointSettings& endpoint);
@@ -112,6 +116,7 @@ class Scenario {
   bool rough_ = false;
   bool twin_ = false;
   bool changing_ = false;
+  bool all_routers_ = false;
   bool keys_required_ = false;
   std::set<uint64_t> gone_keys_;      // numbers of keys that are not listed
   std::set<uint64_t> narrowed_keys_;  // and of those that are, under another name

@@ -22,7 +22,7 @@ uint64_t time_or_none(Random& random, uint64_t none_per_mille, uint64_t low, uin
 
 void Scenario::make_changing(Random& random) {
   rough_ = changing_ = true;
-  twin_ = random.chance(600);
+  twin_ = random.chance(600) || all_routers_;
   if (twin_) {
     make_tree(random);
   } else {

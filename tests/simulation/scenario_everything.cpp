@@ -72,6 +72,7 @@ void Scenario::make_tree(Random& random) {
 }
 
 void Scenario::choose_router(Random& random, uint32_t id) {
+  if (all_routers_ && choose_further_router(random, id)) return;
   Dispatcher& dispatcher = dispatchers_[id];
   const std::vector<EndpointId> transports = endpoints_of(id, Role::transport);
   const std::vector<EndpointId> applications = endpoints_of(id, Role::application);

@@ -24,7 +24,10 @@ constexpr const char* help =
     "  --seed S            the first seed (default: one by chance; it is printed)\n"
     "  --runs K            so many runs, from that seed on (default 1)\n"
     "  --steps N           in each run (default 10000)\n"
-    "  --installation I    one_dispatcher (the default), several_dispatchers, everything or changing\n"
+    "  --installation I    one_dispatcher (the default), several_dispatchers, everything, changing\n"
+    "                      or all_routers\n"
+    "  --lanes L           several cores that share the endpoints (default 0: one)\n"
+    "  --storm L           so many lanes that take turns while things are on their way, without the model\n"
     "  --replay FILE       the run in this file, every event of it printed\n"
     "  --trace T           prints every event from step T on\n"
     "  --folder F          where the file of a shortened run goes (default: here)\n"
@@ -67,6 +70,11 @@ bool read_options(int count, char** words, Options& options) {
       options.plan.steps = number;
     } else if (key == "--runs") {
       options.runs = number;
+    } else if (key == "--lanes") {
+      options.plan.lanes = static_cast<uint32_t>(number);
+    } else if (key == "--storm") {
+      options.plan.lanes = static_cast<uint32_t>(number);
+      options.plan.storm = true;
     } else if (key == "--trace") {
       options.trace_from = number;
     } else if (key == "--folder") {

@@ -102,7 +102,7 @@ bool SimulatedLink::takes(ConnectionId to, uint64_t now_ms) const {
   if (found == connections_.end()) return false;
   const Connection& connection = found->second;
   if (connection.cut) return now_ms < connection.silent_until_ms;
-  return now_ms >= connection.blocked_until_ms && connection.to_worker.size() < connection.room;
+  return has_room_always_ || (now_ms >= connection.blocked_until_ms && connection.to_worker.size() < connection.room);
 }
 
 std::vector<ConnectionId> SimulatedLink::take_gone(uint64_t now_ms) {

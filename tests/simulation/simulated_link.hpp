@@ -53,6 +53,8 @@ class SimulatedLink {
   // still seem to work.
   void cut(ConnectionId connection, uint64_t now_ms, uint64_t silent_ms);
   void block(ConnectionId connection, uint64_t until_ms);
+  // Whatever is sent to a peer that is there is taken: what the broker does about one without room is not looked at.
+  void have_room_always() { has_room_always_ = true; }
   // No more delays and blocks, and every cut is known.
   void heal();
 
@@ -88,6 +90,7 @@ class SimulatedLink {
   Random& random_;
   ConnectionId next_ = 1;
   uint64_t delay_ms_max_ = 40;
+  bool has_room_always_ = false;
   std::map<ConnectionId, Connection> connections_;
   std::vector<ConnectionId> order_;  // the keys of connections_, so that chance can pick one
 };

@@ -26,15 +26,93 @@ void print_journal_on_abort() {
 Simulation::Simulation(Plan plan)
     : plan_(std::move(plan)),
       random_(plan_.seed),
-      journal_(plan_.seed, plan_.steps, to_string(plan_.installation)),
+      journal_(plan_.seed, plan_.steps, to_string(plan_.installation), plan_.lanes, plan_.storm),
       lie_(plan_.lie),
       lie_step_(plan_.steps / 8 + plan_.seed % (plan_.steps / 4 + 1)),
       scenario_(random_, plan_.installation),
-      model_(std::make_unique<Model>(scenario_, messages_, journal_)),
-      core_(std::make_unique<Core>(scenario_.settings(), *this)),
       link_(random_),
       world_{random_, scenario_, messages_, link_, journal_, {10'000, start_wall_us}, false, {}} {
+  if (plan_.lanes > 0 && !plan_.storm) link_.have_room_always();
+  start_core();
   add_workers();
+}
+
+// --- the core, or several
+
+std::vector<Settings> Simulation::settings_by_lane() const {
+  std::vector<Settings> settings;
+  do {
+    settings.push_back(scenario_.settings());
+    settings.back().lanes = plan_.lanes;
+  } while (settings.size() < plan_.lanes);
+  return settings;
+}
+
+// False: some endpoint would have to move.
+bool Simulation::place() {
+  if (plan_.lanes == 0) return true;
+  auto placed = place_endpoints(scenario_.settings(), plan_.lanes, lane_of_);
+  if (placed) lane_of_ = std::move(*placed);
+  return placed.has_value();
+}
+
+// Lanes hand a turn's messages to each other kind by kind, but to a queue that drops its oldest one by one: there it
+// matters which of two kinds came first. A queue that begins to drop may hold some in the other order, and the model
+// does not know which.
+bool Simulation::begins_to_drop() const {
+  if (plan_.lanes == 0 || plan_.storm) return false;
+  const std::vector<EndpointSettings>& before = core_->settings().endpoints;
+  for (EndpointId id = 0; id < before.size(); ++id) {
+    const bool drops = scenario_.endpoint(id).overflow == Overflow::drop_oldest;
+    if (drops && before[id].overflow != Overflow::drop_oldest) return true;
+  }
+  return false;
+}
+
+void Simulation::start_core() {
+  lane_of_.clear();
+  found_gone_.clear();
+  if (!place()) journal_.fail("no lane for some endpoint of a new broker");
+  if (!plan_.storm) model_ = std::make_unique<Model>(scenario_, messages_, journal_, lane_of_);
+  const size_t passage_parcels = plan_.storm ? 1 + plan_.seed % 4 : LaneBoard::passage_parcels_default;
+  core_ = std::make_unique<Lanes>(settings_by_lane(), *this, passage_parcels);
+}
+
+// In an order by chance, until nothing is on its way.
+void Simulation::settle_lanes() {
+  uint64_t quiet = 0;  // turns since anything happened; all lanes have had theirs when that is so
+  std::vector<bool> had_turn(plan_.lanes, false);
+  while (!journal_.failed() && quiet < plan_.lanes) {
+    for (const ConnectionId gone : std::exchange(found_gone_, {})) model_->connection_gone(gone, world_.now);
+    const auto lane = static_cast<uint32_t>(random_.below(plan_.lanes));
+    if (take_turn(lane)) {
+      had_turn.assign(plan_.lanes, false);
+      quiet = 0;
+    } else if (!had_turn[lane]) {
+      had_turn[lane] = true;
+      ++quiet;
+    }
+  }
+}
+
+// True: there is, or may be, more to do.
+bool Simulation::take_turn(uint32_t lane) {
+  const bool worked = core_->step(lane, world_.now);
+  core_->flush(world_.now);
+  return worked || !found_gone_.empty() || !core_->is_still();
+}
+
+// In a storm: of one lane or the other, or of none, and what they say may stay where it is.
+void Simulation::take_some_turns() {
+  if (step_ >= asleep_until_step_ && random_.chance(20)) {
+    asleep_ = static_cast<uint32_t>(random_.below(plan_.lanes));
+    asleep_until_step_ = step_ + random_.below(100);
+  }
+  for (uint64_t turns = random_.below(2 * plan_.lanes); turns > 0; --turns) {
+    const auto lane = static_cast<uint32_t>(random_.below(plan_.lanes));
+    if (lane != asleep_ || step_ >= asleep_until_step_) core_->step(lane, world_.now);
+  }
+  if (random_.chance(700)) core_->flush(world_.now);
 }
 
 // For each endpoint that has none yet.
@@ -59,6 +137,17 @@ Totals& Totals::operator+=(const Totals& other) {
 
 Totals Simulation::totals() const {
   Totals all = totals_before_;
+  if (plan_.storm) {
+    const Counters counters = core_->counters();
+    uint64_t settled = 0;
+    uint64_t dead = 0;
+    for (EndpointId id = 0; id < core_->settings().endpoints.size(); ++id) {
+      const EndpointStatus status = core_->status(id);
+      settled += status.queue.settled.messages;
+      dead += status.queue.dead.messages + status.sender.not_taken.messages;
+    }
+    return all += {settled, dead, counters.expired, counters.ack_timeouts, counters.settled_late, 0};
+  }
   return all +=
          {model_->delivered(), model_->dead(), model_->expired(), model_->timed_out(), model_->settled_late(), 0};
 }
@@ -134,18 +223,23 @@ void Simulation::start_draining() {
   if (draining_) return;
   journal_.note("the broker drains");
   draining_ = true;
-  model_->drain();
+  if (model_) model_->drain();
   core_->drain(world_.now);
+  if (plan_.lanes > 0) end_turn();
 }
 
-// Another configuration while it runs. A broker that drains takes none.
+// Another configuration while it runs, and also while it drains.
 void Simulation::reload() {
-  if (draining_) return;
   const uint64_t changes = world_.healing ? 0 : scenario_.change(random_);
   journal_.note("the broker is given another configuration: changes", changes);
   ++totals_before_.reloads;
-  model_->reload(scenario_.settings(), world_.now);
-  core_->reload(scenario_.settings(), world_.now);
+  if (!place() || begins_to_drop()) {
+    journal_.note("lanes cannot go on with that one");
+    restart();
+    return add_workers();
+  }
+  if (model_) model_->reload(scenario_.settings(), lane_of_, world_.now);
+  core_->reload(settings_by_lane(), world_.now);
   end_turn();
   add_workers();
 }
@@ -153,7 +247,7 @@ void Simulation::reload() {
 void Simulation::change_rights() {
   scenario_.change_rights(random_);
   journal_.note("keys' rights change");
-  model_->peers_changed(scenario_.peers(), world_.now);
+  if (model_) model_->peers_changed(scenario_.peers(), world_.now);
   core_->peers_changed(scenario_.peers(), world_.now);
   end_turn();
 }
@@ -165,8 +259,7 @@ void Simulation::restart() {
   for (const auto& worker : workers_) worker->lose_connection(0);
   link_.drop_everything();
   core_.reset();
-  model_ = std::make_unique<Model>(scenario_, messages_, journal_);
-  core_ = std::make_unique<Core>(scenario_.settings(), *this);
+  start_core();
   draining_ = false;
 }
 
@@ -174,20 +267,31 @@ bool Simulation::feed_core(uint64_t frames) {
   bool fed = false;
   FrameToBroker frame;
   for (uint64_t i = 0; i < frames && !link_.connections().empty() && !journal_.failed(); ++i) {
+    if (!core_->has_room()) break;
     const size_t count = link_.connections().size();
     const size_t start = random_.below(count);
     for (size_t offset = 0; offset < count; ++offset) {
       const ConnectionId from = link_.connections()[(start + offset) % count];
       if (!link_.take_for_broker(from, frame, world_.now.monotonic_ms)) continue;
-      const std::string& key = workers_[link_.worker_of(from)]->key();
-      model_->worker_frame(from, key, frame.header, frame.body, frame.parts, world_.now);
-      core_->frame(from, key, frame.header, frame.body, frame.parts, world_.now);
-      model_->worker_frame_done(world_.now);
+      give_frame(from, frame);
       fed = true;
       break;
     }
   }
   return fed;
+}
+
+void Simulation::give_frame(ConnectionId from, const FrameToBroker& frame) {
+  const std::string& key = workers_[link_.worker_of(from)]->key();
+  if (plan_.storm) return core_->frame(from, key, frame.header, frame.body, frame.parts, world_.now);
+  const uint32_t lane = plan_.lanes > 0 ? model_->lane_of(from) : 0;
+  model_->worker_frame(from, key, frame.header, frame.body, frame.parts, world_.now);
+  core_->frame_at_once(from, key, frame.header, frame.body, frame.parts, world_.now);
+  model_->worker_frame_done(world_.now);
+  if (plan_.lanes == 0) return;
+  // The turn in which its lane took the frame ends before any other lane sees a part of what it brought.
+  core_->step(lane, world_.now);
+  end_turn();
 }
 
 bool Simulation::feed_workers(uint64_t frames) {
@@ -210,30 +314,43 @@ bool Simulation::feed_workers(uint64_t frames) {
 
 void Simulation::end_turn() {
   if (journal_.failed()) return;
+  if (plan_.storm) return world_.healing ? settle_lanes() : take_some_turns();
   model_->end_gone(world_.now);
-  do core_->flush(world_.now);
-  while (core_->has_more());
+  if (plan_.lanes > 0) {
+    settle_lanes();
+  } else {
+    do core_->flush(world_.now);
+    while (core_->has_more());
+  }
   if (!journal_.failed()) model_->check_turn(link_, world_.now);
 }
 
 // Time moves in ticks only, so that whatever time alone causes happens at one known moment.
 void Simulation::pass_time(uint64_t span_ms) {
   while (span_ms > 0 && !journal_.failed()) {
-    const uint64_t tick_ms = std::min(span_ms, tick_ms_max);
+    uint64_t tick_ms = std::min(span_ms, tick_ms_max);
     span_ms -= tick_ms;
+    // What time causes is due in the lanes' turns, all of it only every so often.
+    if (plan_.lanes > 0 && !plan_.storm) tick_ms = std::max(tick_ms, Lanes::tick_interval_ms);
     world_.now.monotonic_ms += tick_ms;
     world_.now.wall_us += static_cast<int64_t>(tick_ms * 1000 + random_.below(1000));
     if (scenario_.is_changing() && random_.chance(20)) jump_wall_clock();
     journal_.at(step_, world_.now.monotonic_ms);
-    model_->end_gone(world_.now);
-    model_->forget_lost_sessions(world_.now);
-    model_->time_passes(world_.now);
-    core_->tick(world_.now);
-    while (core_->has_more()) core_->flush(world_.now);
-    if (!journal_.failed()) model_->check_heartbeats(world_.now);
+    tick();
     report_gone();
     end_turn();
   }
+}
+
+void Simulation::tick() {
+  if (plan_.storm) return core_->tick(world_.now);
+  model_->end_gone(world_.now);
+  model_->forget_lost_sessions(world_.now);
+  model_->time_passes(world_.now);
+  core_->tick(world_.now);
+  if (plan_.lanes > 0) settle_lanes();
+  while (core_->has_more()) core_->flush(world_.now);
+  if (!journal_.failed()) model_->check_heartbeats(world_.now);
 }
 
 // Somebody has set it, by up to a week either way.
@@ -246,15 +363,15 @@ void Simulation::report_gone() {
   for (ConnectionId connection : link_.take_gone(world_.now.monotonic_ms)) {
     if (journal_.failed()) return;
     journal_.note("link reports a connection gone: connection", connection);
-    model_->connection_gone(connection, world_.now);
+    if (model_) model_->connection_gone(connection, world_.now);
     core_->connection_gone(connection, world_.now);
   }
 }
 
 void Simulation::check() {
   if (journal_.failed()) return;
-  core_->check_invariants();
-  model_->compare(*core_);
+  if (core_->is_still()) core_->check_invariants();
+  if (model_) model_->compare(*core_);
 }
 
 // All is well from here on; what there is must be worked off.
@@ -274,23 +391,46 @@ void Simulation::heal() {
     while (feed_core(16)) moved = true;
     end_turn();
     while (feed_workers(16)) moved = true;
+    // Where time goes in long ticks, there is always a PING on some line when one is over.
+    while (plan_.lanes > 0 && feed_core(16)) feed_workers(16);
+    if (plan_.lanes > 0 && at_rest()) return check();
     for (const auto& worker : workers_) worker->act();
     pass_time(moved ? 1 : tick_ms_max);
     check();
-    const bool idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->idle(); });
-    if (idle && model_->live_copies() == 0 && !link_.in_flight()) return;
+    if (at_rest()) return;
     if (world_.now.monotonic_ms <= deadline_ms) continue;
     for (const auto& worker : workers_) worker->note_waiting();
-    return journal_.fail("not drained long after everything healed: " + std::to_string(model_->live_copies()) +
-                         " messages are left" + (idle ? "" : ", and some worker still waits"));
+    return journal_.fail("not drained long after everything healed: " + std::to_string(live_messages()) +
+                         " messages are left" + (all_idle() ? "" : ", and some worker still waits"));
   }
 }
 
+bool Simulation::all_idle() const {
+  return std::ranges::all_of(workers_, [](const auto& worker) { return worker->idle(); });
+}
+
+uint64_t Simulation::live_messages() const {
+  if (model_) return model_->live_copies();
+  uint64_t messages = 0;
+  for (EndpointId id = 0; id < core_->settings().endpoints.size(); ++id) {
+    const QueueLedger queue = core_->status(id).queue;
+    messages += queue.waiting.messages + queue.under_way.messages;
+  }
+  return messages;
+}
+
+bool Simulation::at_rest() const {
+  return all_idle() && live_messages() == 0 && !link_.in_flight();
+}
+
 void Simulation::finish() {
-  model_->check_end(*core_);
-  model_->drain();
+  if (model_) {
+    model_->check_end(*core_);
+    model_->drain();
+  }
   core_->drain(world_.now);
   core_->flush(world_.now);
+  if (plan_.lanes > 0) settle_lanes();
   core_->check_invariants();
   if (core_->queue_memory_bytes() > 0)
     journal_.fail(numbered("bytes that empty queues still hold: ", core_->queue_memory_bytes()));
@@ -299,7 +439,14 @@ void Simulation::finish() {
 
 Output::Result Simulation::send(ConnectionId to, Bytes header, Run body) {
   if (lie_ != PlantedLie::none && step_ >= lie_step_) return lie_about(to, header, body);
-  const Result result = link_.send_to_worker(to, header, body, world_.now.monotonic_ms);
+  Result result = link_.send_to_worker(to, header, body, world_.now.monotonic_ms);
+  if (plan_.storm) return result;
+  if (plan_.lanes > 0 && result == Result::gone) {
+    // For its lane it has been sent; that nobody was there it is told later.
+    found_gone_.push_back(to);
+    model_->broker_frame(to, header, body.bytes(), Result::sent, world_.now);
+    return result;
+  }
   // Behind a run that the link took over, its bytes still lie where they were: the link holds them for the worker.
   const Bytes bytes = result == Result::sent && body.empty() ? link_.last_body(to) : body.bytes();
   model_->broker_frame(to, header, bytes, result, world_.now);

@@ -8,8 +8,10 @@
 #include <iostream>
 #include <iterator>
 #include <random>
+#include <set>
 #include <sstream>
 
+#include "routers/registry.hpp"
 #include "tests/simulation/shrinking.hpp"
 
 namespace signalbox::simulation {
@@ -82,7 +84,7 @@ TEST_F(SimulationTest, EveryPromiseIsKeptWhileEverythingChanges) {
 // seen before: what fails is printed with its seed, made short, and belongs into failed_runs.txt once it is mended.
 TEST_F(SimulationTest, EveryPromiseIsKeptForFreshSeeds) {
   constexpr uint64_t fresh_seeds = 200;
-  for (const Installation installation : {Installation::everything, Installation::changing,
+  for (const Installation installation : {Installation::everything, Installation::changing, Installation::all_routers,
                                           Installation::one_dispatcher, Installation::several_dispatchers}) {
     const Plan first{std::random_device()(), steps, installation, PlantedLie::none, {}};
     std::cout << fresh_seeds << " seeds of " << to_string(installation) << " from " << first.seed << "\n";
@@ -92,6 +94,36 @@ TEST_F(SimulationTest, EveryPromiseIsKeptForFreshSeeds) {
     EXPECT_GT(totals.delivered, fresh_seeds * steps / 40);
     EXPECT_GT(totals.dead, fresh_seeds / 4);
   }
+}
+
+// The same with the endpoints spread over lanes: by the model between two frames, and in storms without it.
+TEST_F(SimulationTest, EveryPromiseIsKeptByLanes) {
+  constexpr uint64_t fresh_seeds = 50;
+  for (const Installation installation : {Installation::everything, Installation::changing}) {
+    for (const uint32_t lanes : {2U, 3U}) {
+      for (const bool storm : {false, true}) {
+        const Plan first{std::random_device()(), steps, installation, PlantedLie::none, {}, lanes, storm};
+        std::cout << fresh_seeds << " seeds of " << to_string(installation) << " on " << lanes << " lanes"
+                  << (storm ? " in a storm" : "") << " from " << first.seed << "\n";
+        Totals totals;
+        const std::optional<Plan> failed = first_that_fails(first, fresh_seeds, totals);
+        ASSERT_FALSE(failed.has_value()) << explain_failure(*failed, testing::TempDir());
+        EXPECT_GT(totals.delivered, fresh_seeds * steps / 40);
+        EXPECT_GT(totals.dead, fresh_seeds / 4);
+      }
+    }
+  }
+}
+
+TEST(Scenarios, HaveEveryRouterAmongThem) {
+  std::set<std::string> had;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    Random random(seed);
+    const Scenario scenario(random, Installation::all_routers);
+    for (uint32_t id = 0; id < scenario.dispatcher_count(); ++id) had.insert(scenario.router_class(id));
+  }
+  const RouterRegistry registry;
+  for (const RouterClass& router : registry.all()) EXPECT_TRUE(had.contains(std::string(router.name))) << router.name;
 }
 
 TEST_F(SimulationTest, RunsThatOnceFoundAFault) {

@@ -73,7 +73,7 @@ class Crowd(BusTest):
         self.assertEqual(self.giver.settled(self.giver.say(user("m%d" % number))), [])
         self.assert_ids(self.taker.deliveries(1), "m%d" % number)
         self.taker.ack(number)
-        self.assertLess(time.monotonic() - start, 2)
+        self.assertLess(time.monotonic() - start, UNHARMED_S)
 
 
 class NeverRegistered(Crowd):
@@ -95,7 +95,9 @@ class NeverRegistered(Crowd):
         for peer in self.peers[::10]:  # some ask, and each is told
             peer.sendall(frame(pack([PING])))
         for peer in self.peers[::10]:
-            self.assertIn(b"not_registered", self.read(peer))
+            answer = b""  # behind the heartbeats of ZMTP, where all this has taken long enough for some
+            while b"not_registered" not in answer:
+                answer += self.read(peer)
         self.assert_unharmed()
         self.disperse()
         self.assert_unharmed()

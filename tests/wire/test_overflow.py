@@ -1,5 +1,6 @@
 """Section 4: what a full queue does, under each of the three settings, and what several targets make of it."""
 
+import re
 import time
 import unittest
 
@@ -233,6 +234,13 @@ class DropOldest(BusTest):
         got = ids(self.application().deliveries(5))
         self.assertEqual([x for x in got if x[0] == "m"], ["m4", "m6", "m7", "m8"])
         self.assertEqual([x for x in got if x[0] == "e"], ["e5"])
+
+    def test_what_is_dropped_is_in_the_log(self):
+        worker = self.transport()
+        worker.settled(worker.say(*users(1, 8)))
+        self.bus.stop()
+        told = re.findall(r" dropped endpoint=app count=(\d+) total=\d+", self.bus.log())
+        self.assertEqual(sum(map(int, told)), 3)
 
     def test_long_after_it_is_the_same(self):
         worker = self.transport()
