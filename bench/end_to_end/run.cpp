@@ -22,7 +22,10 @@ std::string configuration(uint16_t port) {
   text << "router_class = \"SimpleDispatchRouter\"\n"
        << "transport_names = [\"" << transport_name << "\"]\n"
        << "exposed_names = [\"" << application_name << "\"]\n\n"
-       << "[broker]\nendpoint = \"tcp://127.0.0.1:" << port << "\"\n\n"
+       << "[broker]\nendpoint = \"tcp://127.0.0.1:" << port
+       << "\"\n\n"
+       // As zmq_proxy's high-water marks do, so that what is measured is the way through and not a queue that grows.
+       << "[endpoint_defaults]\nmax_messages = 20000\n\n"
        << "[routing_mappings]\n"
        << transport_name << " = \"" << application_name << "\"\n";
   return text.str();
