@@ -145,6 +145,8 @@ RoutingMemory::Remembered RoutingMemory::remember(const Key& key, const Followed
     const uint64_t old = entry.what.load(std::memory_order_acquire);
     if (old == changing_hands) continue;
     const bool live = expiry_of(old) > now_s;
+    // Filled by another lane since it was chosen: there may be an empty one beside it.
+    if (known == nullptr && live && writers_ == Writers::several && &entry_to_replace(key) != &entry) continue;
     if (known == nullptr || !live) {
       if (replace(entry, old, key.fingerprint | sender, fresh)) {
         return known == nullptr && live ? Remembered::evicted : Remembered::anew;
