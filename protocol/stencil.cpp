@@ -48,6 +48,13 @@ constexpr auto high_bits_masks = [] {
   return table;
 }();
 
+// Comparisons that follow on each other are done by the block: with as few instructions as the processor has vectors
+// for.
+constexpr size_t comparisons_per_block = 4;
+#ifdef __x86_64__
+const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;
+#endif
+
 }  // namespace
 
 inline Stencil::Vector Stencil::load(const char* at) {
@@ -60,20 +67,59 @@ inline bool Stencil::any(Vector vector) {
   return (vector[0] | vector[1]) != 0;
 }
 
-inline Stencil::Vector Stencil::differences(const char* at, const Comparison& comparison) {
-  return (load(at) & comparison.mask) ^ comparison.bytes;
+inline Stencil::Vector Stencil::differences(const char* at, size_t comparison) const {
+  return (load(at) & comparisons_.masks[comparison]) ^ comparisons_.right[comparison];
+}
+
+// Of so many blocks, the first of which begins with this comparison. Wide: a vector, of which a block has some.
+template <typename Wide>
+[[gnu::always_inline]] inline Stencil::Vector Stencil::block_differences(const char* at, size_t first,
+                                                                         size_t blocks) const {
+  const auto* const right = reinterpret_cast<const char*>(&comparisons_.right[first]);
+  const auto* const masks = reinterpret_cast<const char*>(&comparisons_.masks[first]);
+  Wide all{};
+  for (size_t i = 0; i < blocks * comparisons_per_block * vector_bytes; i += sizeof(Wide)) {
+    Wide found;
+    Wide mask;
+    Wide expected;
+    std::memcpy(&found, at + i, sizeof found);
+    std::memcpy(&mask, masks + i, sizeof mask);
+    std::memcpy(&expected, right + i, sizeof expected);
+    all |= (found & mask) ^ expected;
+  }
+  std::array<Vector, sizeof(Wide) / vector_bytes> parts;
+  std::memcpy(parts.data(), &all, sizeof all);
+  Vector any_part{};
+  for (const Vector& part : parts) any_part |= part;
+  return any_part;
+}
+
+#ifdef __x86_64__
+[[gnu::target("avx2")]] Stencil::Vector Stencil::avx2_block_differences(const char* at, size_t first,
+                                                                        size_t blocks) const {
+  using Wide [[gnu::vector_size(32)]] = uint64_t;
+  return block_differences<Wide>(at, first, blocks);
+}
+#endif
+
+inline Stencil::Vector Stencil::differences_of_blocks(const char* at, size_t first, size_t blocks) const {
+#ifdef __x86_64__
+  if (has_avx2) return avx2_block_differences(at, first, blocks);
+#endif
+  return block_differences<Vector>(at, first, blocks);
 }
 
 // Ones where the piece at `at` is not what it should be. REQUIRES: as many bytes as it needs.
 [[gnu::always_inline]] inline Stencil::Vector Stencil::differences(const char* at, const Piece& piece,
-                                                                   const Comparison* comparison,
-                                                                   const Comparison* last) {
-  Vector all = differences(at + piece.last_at, *last);
-  for (; last - comparison >= 4; comparison += 4, at += 4 * vector_bytes) {
-    all |= differences(at, comparison[0]) | differences(at + vector_bytes, comparison[1]);
-    all |= differences(at + 2 * vector_bytes, comparison[2]) | differences(at + 3 * vector_bytes, comparison[3]);
+                                                                   size_t first) const {
+  const size_t last = first + piece.last_comparison;
+  Vector all = differences(at + piece.last_at, last);
+  if (const size_t blocks = (last - first) / comparisons_per_block; blocks != 0) {
+    all |= differences_of_blocks(at, first, blocks);
+    first += blocks * comparisons_per_block;
+    at += blocks * comparisons_per_block * vector_bytes;
   }
-  for (; comparison != last; ++comparison, at += vector_bytes) all |= differences(at, *comparison);
+  for (; first != last; ++first, at += vector_bytes) all |= differences(at, first);
   return all;
 }
 
@@ -149,7 +195,7 @@ bool Stencil::fits(Bytes bytes, MessageView& view) const {
   Origins origins;
   Offsets* origin = origins.data();
   const char* at = data;
-  const Comparison* comparison = comparisons_.data();
+  size_t comparison = 0;
   Vector differs{};
   Vector beyond_ascii{};
   unsigned nil = 0;
@@ -157,10 +203,9 @@ bool Stencil::fits(Bytes bytes, MessageView& view) const {
     if (end - at < static_cast<ptrdiff_t>(piece->needs_bytes)) return false;
     const uint32_t moved = offset(at) - piece->offset;
     origin[0] = Offsets{moved, moved, moved, moved};
-    const Comparison* const last = comparison + piece->last_comparison;
-    differs |= differences(at, *piece, comparison, last);
+    differs |= differences(at, *piece, comparison);
     if (piece == pieces_.data() && any(differs)) return false;  // most that do not fit are found here
-    comparison = last + 1;
+    comparison += piece->last_comparison + size_t{1};
     at += piece->bytes;
     if (piece->hinge == Hinge::none) break;
     if (piece->hinge == Hinge::unread) {
@@ -218,7 +263,7 @@ bool Stencil::find_endpoint_name(MessageView& view) {
 }
 
 bool Stencil::begins(Bytes bytes) const {
-  return bytes.size() >= vector_bytes && pieces_[0].bytes != 0 && !any(differences(bytes.data(), comparisons_[0]));
+  return bytes.size() >= vector_bytes && pieces_[0].bytes != 0 && !any(differences(bytes.data(), 0));
 }
 
 // --- making one ------------------------------------------------------------------------------------------------------
@@ -227,13 +272,13 @@ bool Stencil::begins(Bytes bytes) const {
 const char* Stencil::first_difference(Bytes message) const {
   const char* const end = message.data() + message.size();
   const char* at = message.data();
-  const Comparison* comparison = comparisons_.data();
+  size_t comparison = 0;
   for (const Piece* piece = pieces_.data(); at != nullptr; ++piece) {
     for (size_t c = 0; c <= piece->last_comparison; ++c, ++comparison) {
       const char* const from = c < piece->last_comparison ? at + c * vector_bytes : at + piece->last_at;
       if (from < message.data() || from + vector_bytes > end) return nullptr;
       std::array<char, vector_bytes> differs;
-      const Vector all = differences(from, *comparison);
+      const Vector all = differences(from, comparison);
       std::memcpy(differs.data(), &all, sizeof all);
       for (size_t i = 0; i < differs.size(); ++i)
         if (differs[i] != 0) return from + i;
@@ -360,7 +405,8 @@ class Stencil::Making {
       std::array<char, vector_bytes> mask{};
       std::memcpy(right.data() + front, piece_ + from, std::min(bytes, vector_bytes));
       std::memcpy(mask.data() + front, mask_.data() + from, std::min(bytes, vector_bytes));
-      stencil_.comparisons_[comparisons_++] = {load(right.data()) & load(mask.data()), load(mask.data())};
+      stencil_.comparisons_.right[comparisons_] = load(right.data()) & load(mask.data());
+      stencil_.comparisons_.masks[comparisons_++] = load(mask.data());
     }
     mask_.fill('\xff');
     return true;

@@ -52,10 +52,11 @@ class Stencil {
   using Vector [[gnu::vector_size(vector_bytes)]] = uint64_t;
   using Offsets [[gnu::vector_size(vector_bytes)]] = uint32_t;  // a field's: offset, text_offset, end, none
 
-  // 16 bytes of a message are right if they are `bytes` where `mask` has ones.
-  struct Comparison {
-    Vector bytes;
-    Vector mask;
+  // The nth comparison: 16 bytes of a message are right if they are right[n] where masks[n] has ones. Those that follow
+  // on each other in a message do so here, and may be done several at once.
+  struct Comparisons {
+    std::array<Vector, comparisons_max> right;
+    std::array<Vector, comparisons_max> masks;
   };
   // What ends a piece: a value that is passed by its own bytes, or the end of the message.
   enum class Hinge : uint8_t { none, text, early_text, map, unread };
@@ -85,8 +86,12 @@ class Stencil {
 
   static Vector load(const char* at);
   static bool any(Vector vector);
-  static Vector differences(const char* at, const Comparison& comparison);
-  static Vector differences(const char* at, const Piece& piece, const Comparison* comparison, const Comparison* last);
+  Vector differences(const char* at, size_t comparison) const;
+  template <typename Wide>
+  Vector block_differences(const char* at, size_t first, size_t blocks) const;
+  Vector avx2_block_differences(const char* at, size_t first, size_t blocks) const;
+  Vector differences_of_blocks(const char* at, size_t first, size_t blocks) const;
+  Vector differences(const char* at, const Piece& piece, size_t first) const;
   template <bool up_to_32>
   static Vector high_bits(const char* text, const char* behind);
   static Place pass_text(const char* at, const char* end, Vector& beyond_ascii);
@@ -108,7 +113,7 @@ class Stencil {
   FoundField endpoint_name_;  // not its head: offset and text_offset are the same
   std::array<FoundField, field_count> fields_;
   std::array<Piece, hinges_max + 1> pieces_ = {Piece{.needs_bytes = UINT32_MAX}};  // fits nothing
-  std::array<Comparison, comparisons_max> comparisons_;
+  Comparisons comparisons_;
 };
 
 }  // namespace signalbox

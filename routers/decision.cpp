@@ -10,7 +10,8 @@ void Decision::edit(const Edit& edit) {
   // Behind a copy that was left out, its changes are left out too: they must not reach the copy before it.
   if (targets_.empty() || overflowed_) return;
   edits_.edit(edit);
-  ++targets_.back().edit_count;
+  Target& target = targets_.back();
+  if (target.edit_count++ == 0) target.first_edit = static_cast<uint32_t>(edits_.all().size() - 1);
 }
 
 Bytes Edits::text(std::string_view value) {

@@ -88,7 +88,7 @@ class Decision {
  public:
   struct Target {
     EndpointId endpoint = 0;
-    uint32_t first_edit = 0;  // its edits are edits()[first_edit, first_edit + edit_count)
+    uint32_t first_edit = 0;  // its edits, if it has any, are edits()[first_edit, first_edit + edit_count)
     uint32_t edit_count = 0;
   };
 
@@ -100,7 +100,7 @@ class Decision {
       overflowed_ = true;
       return;
     }
-    targets_.push_back({.endpoint = target, .first_edit = static_cast<uint32_t>(edits_.all().size()), .edit_count = 0});
+    targets_.push_back({.endpoint = target});
   }
 
   // Changes for the target named last. Values must live until the decision is carried out: a router's own constants,

@@ -9,13 +9,13 @@
 
 #include "bench/compare/peers.hpp"
 #include "bench/compare/zmq_socket.hpp"
+#include "bench/delivered.hpp"
 #include "protocol/header.hpp"
-#include "protocol/message_view.hpp"
 
 namespace signalbox::bench {
 namespace {
 
-constexpr size_t batch_bytes = 96 * 1024;  // the most that a producer sends in one SEND
+constexpr size_t batch_bytes = 192 * 1024;  // the most that a producer sends in one SEND
 
 // A registered worker, as raw as can be.
 class RawWorker {
@@ -119,12 +119,10 @@ class SignalboxConsumer final : public PeerConsumer {
       const auto* deliver = std::get_if<Deliver>(&*frame);
       if (deliver == nullptr || deliver->redelivered || deliver->first_seq != delivered_ + 1)
         throw std::runtime_error("not the delivery expected");
-      for (Bytes rest = worker_.body(); !rest.empty(); ++delivered_) {
-        const auto size = map_bytes(rest);
-        if (!size) throw std::runtime_error("a delivery holds something else than maps");
-        sink.take(rest.substr(0, *size));
-        rest.remove_prefix(*size);
-      }
+      messages_.each(worker_.body(), [&](Bytes message) {
+        sink.take(message);
+        ++delivered_;
+      });
       if (delivered_ >= ends) break;
     }
     worker_.acknowledge(delivered_);
@@ -133,6 +131,7 @@ class SignalboxConsumer final : public PeerConsumer {
  private:
   const uint64_t prefetch_;
   RawWorker worker_;
+  DeliveredMessages messages_;
   Seq delivered_ = 0;
 };
 

@@ -9,11 +9,11 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "bench/delivered.hpp"
 #include "bench/end_to_end/conversation.hpp"
 #include "bench/end_to_end/worker_clients.hpp"
 #include "bench/messages.hpp"
 #include "protocol/header.hpp"
-#include "protocol/message_view.hpp"
 
 namespace signalbox::bench {
 namespace {
@@ -273,6 +273,7 @@ void produce(AnyProducer& producer, const ClientOptions& options) {
 int consume(const ClientOptions& options) {
   Checker checker(options);
   Worker worker(options, Role::application, application_name);
+  DeliveredMessages messages;
   say("ready");
   const uint64_t total = options.warm_up + options.count;
   bool warm = false;
@@ -286,12 +287,10 @@ int consume(const ClientOptions& options) {
       const auto* deliver = std::get_if<Deliver>(&*frame);
       if (deliver == nullptr || deliver->redelivered || deliver->first_seq != delivered + 1)
         throw std::runtime_error("not the delivery expected");
-      for (Bytes rest = worker.body(); !rest.empty(); ++delivered) {
-        const auto size = map_bytes(rest);
-        if (!size) throw std::runtime_error("a delivery holds something else than maps");
-        checker.message(rest.substr(0, *size));
-        rest.remove_prefix(*size);
-      }
+      messages.each(worker.body(), [&](Bytes message) {
+        checker.message(message);
+        ++delivered;
+      });
       if (delivered >= turn_ends) break;
     }
     worker.acknowledge(delivered);

@@ -12,15 +12,15 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "bench/delivered.hpp"
 #include "bench/end_to_end/conversation.hpp"
 #include "bench/load/client.hpp"
 #include "bench/messages.hpp"
-#include "protocol/message_view.hpp"
 
 namespace signalbox::bench {
 namespace {
 
-constexpr size_t batch_bytes_max = 96 * 1024;  // the most that is sent in one SEND
+constexpr size_t batch_bytes_max = 192 * 1024;  // the most that is sent in one SEND
 
 Bytes bytes_of(const zmq::message_t& message) {
   return {message.data<char>(), message.size()};
@@ -286,12 +286,10 @@ class RawClient final : public Client {
       const Delivery delivery = std::move(inbox_.front());
       inbox_.pop_front();
       if (delivery.first_seq != taken_ + 1) throw std::runtime_error("a delivery is missing");
-      for (Bytes rest = bytes_of(delivery.body); !rest.empty(); ++taken_) {
-        const auto size = map_bytes(rest);
-        if (!size) throw std::runtime_error("a delivery holds something else than maps");
-        take(rest.substr(0, *size));
-        rest.remove_prefix(*size);
-      }
+      messages_.each(bytes_of(delivery.body), [&](Bytes message) {
+        take(message);
+        ++taken_;
+      });
     }
   }
 
@@ -317,6 +315,7 @@ class RawClient final : public Client {
   std::string header_;
   zmq::message_t incoming_;
   std::deque<Delivery> inbox_;
+  DeliveredMessages messages_;
   Batch batch_;
   Seq sent_ = 0;     // the batch under way included
   Seq flushed_ = 0;  // without it

@@ -415,6 +415,7 @@ void Core::State::dead_letter(EndpointId from, MessageKind kind, Bytes message, 
 
 void Core::State::take_dead_letter(EndpointId to, MessageKind kind, Bytes letter) {
   if (endpoints[to].elsewhere) return pack(endpoints[to], kind, letter);
+  append_pending(endpoints[to]);
   Queue& queue = endpoints[to].queue;
   if (queue.make_room(letter.size(), false)) {
     queue.append(kind, letter, now.monotonic_ms);

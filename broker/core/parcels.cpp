@@ -53,7 +53,7 @@ bool Core::State::fits_with_what_comes(Endpoint& endpoint, size_t bytes) {
   if (settings_here.overflow == Overflow::drop_oldest) return true;
   const Count coming = coming_to(endpoint);
   const uint64_t times = settings_here.overflow == Overflow::block && !endpoint.refusing ? 2 : 1;
-  return coming.messages == 0 || Queue::fits(settings_here, endpoint.queue.held() + coming, bytes, times);
+  return coming.messages == 0 || Queue::fits(settings_here, held(endpoint) + coming, bytes, times);
 }
 
 // Puts the message into the parcel that goes there when the turn ends.

@@ -82,11 +82,6 @@ bool Queue::within_limit() const {
   return is_within_limit(settings_, held());
 }
 
-bool Queue::fits(const EndpointSettings& settings, const Count& held, uint64_t bytes, uint64_t times) {
-  return held.messages == 0 ||
-         (held.messages + 1 <= settings.max_messages * times && held.bytes + bytes <= settings.max_bytes * times);
-}
-
 bool Queue::make_room(uint64_t bytes, bool strict) {
   const auto fits = [&](const Count& now, uint64_t times) { return Queue::fits(settings_, now, bytes, times); };
   switch (settings_.overflow) {
@@ -106,6 +101,39 @@ bool Queue::make_room(uint64_t bytes, bool strict) {
   return false;
 }
 
+void Queue::append(MessageKind kind, Bytes messages, std::span<const uint32_t> sizes, uint64_t now_ms) {
+  SubQueue& queue = sub(kind);
+  ledger_.taken += Count{sizes.size(), messages.size()};
+  ledger_.waiting += Count{sizes.size(), messages.size()};
+  while (!sizes.empty()) {
+    if (queue.tail == nullptr || queue.tail->used_bytes + sizes.front() > queue.tail->block->capacity ||
+        queue.tail->entries.size() >= segment_messages_max) {
+      add_segment(queue, sizes.front());
+    }
+    Segment& tail = *queue.tail;
+    const size_t first = tail.entries.size();
+    const size_t most = std::min(sizes.size(), segment_messages_max - first);
+    uint32_t offset = tail.used_bytes;
+    size_t count = 0;
+    for (; count < most && offset + sizes[count] <= tail.block->capacity; ++count) {
+      Entry& entry = tail.entries.emplace_back();
+      entry.offset = offset;
+      entry.size = sizes[count];
+      entry.order = next_order_++;
+      offset += entry.size;
+    }
+    const uint32_t bytes = offset - tail.used_bytes;
+    std::memcpy(tail.block->data() + tail.used_bytes, messages.data(), bytes);
+    if (!queue.fresh) queue.fresh = {queue.tail, static_cast<uint32_t>(first)};
+    tail.used_bytes = offset;
+    tail.live_bytes += bytes;
+    tail.live += static_cast<uint32_t>(count);
+    if (settings_.message_ttl_ms != 0 || !tail.since.empty()) note_time(queue, first, now_ms);
+    messages.remove_prefix(bytes);
+    sizes = sizes.subspan(count);
+  }
+}
+
 void Queue::adopt(MessageKind kind, Block* block, uint32_t count, uint64_t now_ms) {
   SubQueue& queue = sub(kind);
   if (queue.tail != nullptr && nearly_done(*queue.tail)) rehome(queue.tail);
@@ -121,8 +149,8 @@ void Queue::adopt(MessageKind kind, Block* block, uint32_t count, uint64_t now_m
     entry.order = next_order_++;
     segment->entries.push_back(entry);
     offset += entry.size;
-    if (settings_.message_ttl_ms != 0) note_time(queue, now_ms);
   }
+  if (settings_.message_ttl_ms != 0) note_time(queue, 0, now_ms);
   if (!queue.fresh) queue.fresh = {segment, 0};
   segment->used_bytes = block->capacity;  // sealed: behind its messages stand their sizes
   segment->live_bytes = offset;
@@ -386,9 +414,10 @@ void Queue::forgive(MessageKind kind, Place place, bool failed) {
 // --- expiry ----------------------------------------------------------------------------------------------------------
 
 // Of the last message.
-void Queue::note_time(SubQueue& queue, uint64_t now_ms) {
+// Of the tail's entries from `from` on.
+void Queue::note_time(SubQueue& queue, size_t from, uint64_t now_ms) {
   Segment& tail = *queue.tail;
-  const auto index = static_cast<uint32_t>(tail.entries.size() - 1);
+  const auto index = static_cast<uint32_t>(from);
   if (tail.since.empty() || tail.since.back().at_ms != now_ms) tail.since.push_back({now_ms, index});
   if (!queue.young) queue.young = {queue.tail, index};
 }

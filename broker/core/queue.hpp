@@ -32,6 +32,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "broker/core/ledger.hpp"
@@ -145,19 +146,22 @@ class Queue {
   // Whether one more message of this size may come in, by the endpoint's overflow policy; under drop_oldest it makes
   // the room. `strict`: a queue that blocks refuses what would take it past its limit, not only past twice that.
   [[nodiscard]] bool make_room(uint64_t bytes, bool strict);
-  // One more message of this size leaves the queue within its limit. Then make_room() says yes under any policy, and
-  // need not be asked.
-  bool fits_within_limit(uint64_t bytes) const {
-    const Count now = held();
-    return now.messages < settings_.max_messages && now.bytes + bytes <= settings_.max_bytes;
+  // Adds messages at the end, which lie end to end and are of these sizes. REQUIRES: there is room; `now_ms` never
+  // falls.
+  void append(MessageKind kind, Bytes messages, std::span<const uint32_t> sizes, uint64_t now_ms);
+  // One.
+  void append(MessageKind kind, Bytes message, uint64_t now_ms) {
+    const auto size = static_cast<uint32_t>(message.size());
+    append(kind, message, {&size, 1}, now_ms);
   }
-  // Adds a message at the end. REQUIRES: there is room; `now_ms` never falls.
-  void append(MessageKind kind, Bytes message, uint64_t now_ms);
 
   // Adds all messages of a packed block at the end, and takes over its one reference.
   void adopt(MessageKind kind, Block* block, uint32_t count, uint64_t now_ms);
   // Whether one more message may be added to `held`, of which `times` the limits is the most.
-  static bool fits(const EndpointSettings& settings, const Count& held, uint64_t bytes, uint64_t times);
+  static bool fits(const EndpointSettings& settings, const Count& held, uint64_t bytes, uint64_t times) {
+    return held.messages == 0 ||
+           (held.messages + 1 <= settings.max_messages * times && held.bytes + bytes <= settings.max_bytes * times);
+  }
   static bool is_within_limit(const EndpointSettings& settings, const Count& held);
 
   // What came back, sorted by what it waits for, so that many that cannot go now are passed over as one.
@@ -233,7 +237,7 @@ class Queue {
   void remove_segment(SubQueue& queue, Segment* segment);
   void leave(SubQueue& queue, Segment* segment, const Count& done);
   static std::optional<uint64_t> came_ms(Place place);
-  static void note_time(SubQueue& queue, uint64_t now_ms);
+  static void note_time(SubQueue& queue, size_t index, uint64_t now_ms);
   void come_back(MessageKind kind, Place place, Entry::State state);
   void rehome(Segment* segment);
   // The oldest message of either kind that is not under way.
@@ -246,28 +250,5 @@ class Queue {
   QueueLedger ledger_;
   uint32_t next_order_ = 0;
 };
-
-// Here, so that what every message goes through is one piece of code.
-inline void Queue::append(MessageKind kind, Bytes message, uint64_t now_ms) {
-  SubQueue& queue = sub(kind);
-  if (queue.tail == nullptr || queue.tail->used_bytes + message.size() > queue.tail->block->capacity ||
-      queue.tail->entries.size() >= segment_messages_max) {
-    add_segment(queue, message.size());
-  }
-  Segment& tail = *queue.tail;
-  std::memcpy(tail.block->data() + tail.used_bytes, message.data(), message.size());
-  const auto size = static_cast<uint32_t>(message.size());
-  Entry& entry = tail.entries.emplace_back();
-  entry.offset = tail.used_bytes;
-  entry.size = size;
-  entry.order = next_order_++;
-  if (!queue.fresh) queue.fresh = {queue.tail, static_cast<uint32_t>(tail.entries.size() - 1)};
-  tail.used_bytes += size;
-  tail.live_bytes += size;
-  ++tail.live;
-  if (settings_.message_ttl_ms != 0 || !tail.since.empty()) note_time(queue, now_ms);
-  ledger_.taken.add(size);
-  ledger_.waiting.add(size);
-}
 
 }  // namespace signalbox

@@ -239,7 +239,7 @@ bool Routing::resolve(Incoming& incoming, const Facts& from, bool by_joint, bool
   }
   fill_in = false;
   incoming.transport_name = message.text(Field::transport_name);
-  if (incoming.transport_name == from.name) {
+  if (same_text(incoming.transport_name, from.name)) {
     incoming.transport = incoming.sender;
     return true;
   }

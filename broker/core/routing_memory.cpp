@@ -94,10 +94,11 @@ RoutingMemory::Entry* RoutingMemory::find_entry(const Key& key) const {
 RoutingMemory::Entry& RoutingMemory::entry_to_replace(const Key& key) const {
   std::array<Entry, entries_per_bucket>& entries = buckets_[key.bucket].entries;
   const auto word = [&](size_t i) { return (entries[i].what.load(std::memory_order_relaxed) & ~place_mask) | i; };
+  const auto lesser = [](uint64_t a, uint64_t b) { return a < b ? a : b; };  // by value: std::min goes through memory
   const auto least_of_four = [&](size_t i) {
-    return std::min(std::min(word(i), word(i + 1)), std::min(word(i + 2), word(i + 3)));
+    return lesser(lesser(word(i), word(i + 1)), lesser(word(i + 2), word(i + 3)));
   };
-  return entries[std::min(least_of_four(0), least_of_four(4)) & place_mask];
+  return entries[lesser(least_of_four(0), least_of_four(4)) & place_mask];
 }
 
 std::optional<Followed> RoutingMemory::find(const Key& key, uint32_t now_s) const {

@@ -1,5 +1,6 @@
 // What workers hand over: numbers, windows, routing, queues, confirmations (protocol page, section 4).
 #include <algorithm>
+#include <span>
 
 #include "broker/core/entrance.hpp"
 #include "broker/core/planted_fault.hpp"
@@ -73,6 +74,7 @@ void Core::State::take_batch(Session& session, Seq first) {
     if (i % prepared_together == 0) prepare(sender.id, i + 2 * prepared_together);
     const size_t holds = session.holds.size();
     session.last_received = first + i;
+    routing_index_ = i;
     receive(session, sender, session.last_received, scanned_[i]);
     if (session.holds.size() != holds && part_bytes > 0) {
       // A confirmation may stop short of this message: what lies before it is counted apart.
@@ -82,6 +84,8 @@ void Core::State::take_batch(Session& session, Seq first) {
     part_bytes += scanned_[i].view.bytes().size();
   }
   session.unconfirmed.push_back({session.last_received, part_bytes});
+  for (const EndpointId endpoint : pending_) append_pending(endpoints[endpoint]);
+  pending_.clear();
 }
 
 bool Core::State::within_window(const Session& session, Seq confirmed, Seq last, uint64_t bytes) const {
@@ -97,6 +101,7 @@ bool Core::State::within_window(const Session& session, Seq confirmed, Seq last,
 std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t messages_max) {
   scanned_count_ = 0;
   scanned_bytes_ = 0;
+  scanned_sizes_.clear();
   prepared_count_ = 0;
   for (Scanned* scanned = scanned_.data(); !body.empty() && scanned_count_ < messages_max; ++scanned) {
     if (scanned == scanned_.data() + scanned_.size()) scanned = &scanned_.emplace_back();
@@ -105,6 +110,7 @@ std::string_view Core::State::scan(const Session& session, Bytes body, uint64_t 
     const size_t bytes = scanned->view.bytes().size();
     body.remove_prefix(bytes);
     scanned_bytes_ += bytes;
+    scanned_sizes_.push_back(static_cast<uint32_t>(bytes));
     if (++scanned_count_ == prepared_together) prepare(session.endpoint, prepared_together);
   }
   return {};
@@ -144,6 +150,31 @@ void Core::State::receive(Session& session, const Endpoint& sender, Seq seq, con
   }
 }
 
+// Neighbours in the body are appended as one, when the next is none or the batch is through: one copy of many messages
+// costs little more than one of a single message.
+inline void Core::State::append(Endpoint& endpoint, MessageKind kind, Bytes copy) {
+  Endpoint::Pending& pending = endpoint.pending;
+  const bool is_unchanged = copy.data() == scanned_[routing_index_].view.bytes().data();
+  if (is_unchanged && pending.count != 0 && pending.kind == kind && pending.first + pending.count == routing_index_) {
+    ++pending.count;
+    pending.bytes += copy.size();
+  } else {
+    append_apart(endpoint, kind, copy, is_unchanged);
+  }
+}
+
+void Core::State::append_apart(Endpoint& endpoint, MessageKind kind, Bytes copy, bool may_wait) {
+  append_pending(endpoint);
+  if (may_wait && scanned_count_ > 1) {
+    endpoint.pending = {.kind = kind, .bytes = copy.size(), .first = routing_index_, .count = 1};
+    pending_.push_back(endpoint.id);
+    return;
+  }
+  endpoint.queue.append(kind, copy, now.monotonic_ms);
+  routing_ledger_->copies.add(copy.size());
+  mark_dirty(endpoint.id);
+}
+
 // A copy for the queue of one target. False: it takes none.
 bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   if (offered_ == nullptr || offered_->id != target) offered_ = &endpoints[target];
@@ -151,13 +182,28 @@ bool Core::State::offer(EndpointId target, MessageKind kind, Bytes copy) {
   if (endpoint.elsewhere) return offer_elsewhere(endpoint, kind, copy);
   if (has_other_lanes && !fits_with_what_comes(endpoint, copy.size())) return false;
   // A queue within its limits, and still so with this one, takes it under any policy, and holds nobody up.
-  const bool fits = endpoint.queue.fits_within_limit(copy.size());
-  if (!fits && !endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
-  endpoint.queue.append(kind, copy, now.monotonic_ms);
-  routing_ledger_->copies.add(copy.size());
-  if (!endpoint.dirty) mark_dirty(target);
-  if (!fits && blocks(endpoint)) hold(*routing_for_, routing_seq_, target);
+  if (Queue::fits(endpoint.settings, held(endpoint), copy.size(), 1)) {
+    append(endpoint, kind, copy);
+    return true;
+  }
+  append_pending(endpoint);
+  if (!endpoint.queue.make_room(copy.size(), endpoint.refusing)) return false;
+  append(endpoint, kind, copy);
+  append_pending(endpoint);
+  if (blocks(endpoint)) hold(*routing_for_, routing_seq_, target);
   return true;
+}
+
+void Core::State::append_pending(Endpoint& endpoint) {
+  Endpoint::Pending& pending = endpoint.pending;
+  if (pending.count == 0) return;
+  const Bytes messages(scanned_[pending.first].view.bytes().data(), pending.bytes);
+  endpoint.queue.append(pending.kind, messages, std::span(scanned_sizes_).subspan(pending.first, pending.count),
+                        now.monotonic_ms);
+  routing_ledger_->copies += Count{pending.count, pending.bytes};
+  pending.count = 0;
+  pending.bytes = 0;
+  mark_dirty(endpoint.id);
 }
 
 bool Core::State::blocks(Endpoint& endpoint) {

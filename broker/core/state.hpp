@@ -69,6 +69,14 @@ struct Endpoint {
   Session* reserved = nullptr;  // gets nothing until it is idle, so that a suspect can travel to it alone
   bool suspect_waits = false;   // for that, as of the last delivery
   uint64_t removed_at_ms = 0;   // where settings.removed
+  // Messages of the batch at hand that its queue is yet to take: neighbours in the body, and taken together.
+  struct Pending {
+    MessageKind kind = MessageKind::user_message;
+    uint64_t bytes = 0;
+    size_t first = 0;  // in what has been scanned
+    size_t count = 0;
+  };
+  Pending pending;
   // Everything under way, and some of what is not any more, by time and so by ticket. Empty without ack_timeout_ms.
   Ring<HandedOut> handed_out;
   bool expiry_timed = false;   // there is a timer for it
@@ -235,6 +243,13 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void prepare(EndpointId sender, size_t end);
   inline void receive(Session& session, const Endpoint& sender, Seq seq, const Scanned& scanned);
   bool offer(EndpointId target, MessageKind kind, Bytes copy) override;
+  inline void append(Endpoint& endpoint, MessageKind kind, Bytes copy);
+  void append_apart(Endpoint& endpoint, MessageKind kind, Bytes copy, bool may_wait);
+  void append_pending(Endpoint& endpoint);
+  // By its queue, with what that is yet to take.
+  static Count held(const Endpoint& endpoint) {
+    return endpoint.queue.held() + Count{endpoint.pending.count, endpoint.pending.bytes};
+  }
   void left_out(EndpointId endpoint, MessageKind kind, Bytes copy, RefusalCode code) override;
   bool blocks(Endpoint& endpoint);  // it is over its limit, and whoever sends to it waits
   void hold(Session& session, Seq seq, EndpointId target);
@@ -328,10 +343,13 @@ class Core::State final : public Surroundings, private Routing::Sink {
   std::vector<Scanned> scanned_;
   size_t scanned_count_ = 0;
   uint64_t scanned_bytes_ = 0;
+  std::vector<uint32_t> scanned_sizes_;     // of each of them
   size_t prepared_count_ = 0;               // those of them, from the first on, whose keys are there
   Session* routing_for_ = nullptr;          // whose message is on its way,
   SenderLedger* routing_ledger_ = nullptr;  // its sender's books,
-  Seq routing_seq_ = 0;                     // and its number
+  Seq routing_seq_ = 0;                     // its number,
+  size_t routing_index_ = 0;                // and which of the scanned ones it is
+  std::vector<EndpointId> pending_;         // endpoints whose queues are yet to take some
   Endpoint* offered_ = nullptr;             // to whom the last copy went, which is mostly where the next one goes
   std::string header_;
 
