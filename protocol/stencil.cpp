@@ -78,6 +78,7 @@ template <typename Wide>
   const auto* const right = reinterpret_cast<const char*>(&comparisons_.right[first]);
   const auto* const masks = reinterpret_cast<const char*>(&comparisons_.masks[first]);
   Wide all{};
+#pragma GCC unroll 4
   for (size_t i = 0; i < blocks * comparisons_per_block * vector_bytes; i += sizeof(Wide)) {
     Wide found;
     Wide mask;
