@@ -46,6 +46,9 @@ exposed_names = ["app"]
 [broker]
 endpoint = "tcp://127.0.0.1:{ports[0]}"
 
+[endpoint_defaults]
+max_messages = 20000
+
 [routing_mappings]
 smpp = "app"
 """)
