@@ -52,7 +52,11 @@ constexpr auto high_bits_masks = [] {
 // for.
 constexpr size_t comparisons_per_block = 4;
 #ifdef __x86_64__
+#ifdef SIGNALBOX_WITHOUT_AVX2  // for the tests: as on a processor that has none
+constexpr bool has_avx2 = false;
+#else
 const bool has_avx2 = __builtin_cpu_supports("avx2") != 0;
+#endif
 #endif
 
 }  // namespace
@@ -242,10 +246,14 @@ bool Stencil::fits(Bytes bytes, MessageView& view) const {
   // A field is 12 bytes and is written as 16: the next one overwrites what was too much.
   constexpr size_t field_bytes = sizeof(MessageView::Value);
   static_assert(field_bytes == 12);
-  char* const fields = reinterpret_cast<char*>(view.fields_.data());
-  for (size_t i = 0; i < field_count; ++i) {
-    const Offsets field = fields_[i].offsets + origins[fields_[i].origin];
-    std::memcpy(fields + i * field_bytes, &field, i + 1 < field_count ? sizeof field : field_bytes);
+  if (hinge_count_ == 0) {
+    view.fields_ = steady_fields_;
+  } else {
+    char* const fields = reinterpret_cast<char*>(view.fields_.data());
+    for (size_t i = 0; i < field_count; ++i) {
+      const Offsets field = fields_[i].offsets + origins[fields_[i].origin];
+      std::memcpy(fields + i * field_bytes, &field, i + 1 < field_count ? sizeof field : field_bytes);
+    }
   }
   view.endpoint_name_ = {};
   if (has_endpoint_name_) {
@@ -373,6 +381,7 @@ class Stencil::Making {
     if (!field) return true;
     const size_t origin = 2 * stencil_.hinge_count_;
     const MessageView::Value& value = view_.fields_[static_cast<size_t>(*field)];
+    stencil_.steady_fields_[static_cast<size_t>(*field)] = value;
     found(*field) = {Offsets{value.offset, value.text_offset, value.end, 0}, origin};
     if (view_.has(*field)) stencil_.present_ |= bit(*field);
     const std::string_view name = view_.endpoint_name_;

@@ -112,6 +112,8 @@ class Stencil {
   bool has_endpoint_name_ = false;
   FoundField endpoint_name_;  // not its head: offset and text_offset are the same
   std::array<FoundField, field_count> fields_;
+  std::array<MessageView::Value, field_count>
+      steady_fields_;  // the same where there are no hinges: as the view has them
   std::array<Piece, hinges_max + 1> pieces_ = {Piece{.needs_bytes = UINT32_MAX}};  // fits nothing
   Comparisons comparisons_;
 };
