@@ -148,10 +148,10 @@ void check_fixed_values(const Running& before, const Configuration& after, Fault
   for (size_t i = 0; i < values.size(); ++i) {
     const auto& [key, value] = values[i];
     const std::string& was = before.fixed_values[i].second;
-    if (value == was) continue;
-    faults.fault(key == "endpoints" ? place_of({"endpoints", "endpoint"}) : place_of({key}),
-                 key + " is " + in_words(was) + " and cannot become " + in_words(value) +
-                     " while the broker runs: restart it, or leave the value as it was");
+    const Position place = key == "endpoints" ? place_of({"endpoints", "endpoint"}) : place_of({key});
+    if (value == was || faults.told_at(place)) continue;  // what is at fault by itself has no value to compare
+    faults.fault(place, key + " is " + in_words(was) + " and cannot become " + in_words(value) +
+                            " while the broker runs: restart it, or leave the value as it was");
   }
   if (before.secret_key.bytes() != after.secret_key.bytes()) {
     faults.fault(place_of({"secret_key_file", "secret_key"}),

@@ -1,6 +1,7 @@
 #include "broker/configuration_broker.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "broker/configuration_address.hpp"
@@ -103,12 +104,13 @@ void read_idle(const Setting& setting, Configuration& configuration, FaultList& 
   }
 }
 
-void read_lane_cpus(const Setting& setting, Configuration& configuration, FaultList& faults) {
+// `lanes` is empty where the setting is at fault: then nobody knows how many processors to name.
+void read_lane_cpus(const Setting& setting, std::optional<uint64_t> lanes, Configuration& configuration,
+                    FaultList& faults) {
   if (!check_type(setting, Setting::Type::array, "an array of processors' numbers, one for each lane", faults)) return;
-  const uint32_t lanes = configuration.settings.lanes;
-  if (setting.items.size() != lanes) {
+  if (lanes && setting.items.size() != *lanes) {
     faults.fault(setting.position, "lane_cpus must name one processor for each lane: there are " +
-                                       std::to_string(lanes) + " lanes, and " + std::to_string(setting.items.size()) +
+                                       std::to_string(*lanes) + " lanes, and " + std::to_string(setting.items.size()) +
                                        (setting.items.size() == 1 ? " is named" : " are named"));
   }
   for (Setting item : setting.items) {
@@ -120,12 +122,20 @@ void read_lane_cpus(const Setting& setting, Configuration& configuration, FaultL
 }
 
 void read_threads(const Setting& section, Configuration& configuration, FaultList& faults) {
+  std::optional<uint64_t> count = configuration.settings.lanes;
   if (const Setting* lanes = section.find("lanes")) {
-    const uint64_t count = read_number(*lanes, 0, limits::lanes_max, faults).value_or(0);
-    configuration.settings.lanes = static_cast<uint32_t>(count);
+    count = read_number(*lanes, 0, limits::lanes_max, faults);
+    configuration.settings.lanes = static_cast<uint32_t>(count.value_or(0));
   }
-  if (const Setting* cpus = section.find("lane_cpus")) read_lane_cpus(*cpus, configuration, faults);
+  if (const Setting* cpus = section.find("lane_cpus")) read_lane_cpus(*cpus, count, configuration, faults);
   if (const Setting* idle = section.find("idle")) read_idle(*idle, configuration, faults);
+}
+
+// What a number that is at fault is taken to be. The two that others are compared with become what nothing can be at
+// odds with: what would only follow from the fault is not told.
+uint64_t stand_in(const NumberKey<Settings>& number) {
+  if (number.field == &Settings::max_message_bytes) return 0;
+  return number.field == &Settings::max_batch_bytes ? number.most : number.least;
 }
 
 void check_batch_holds_a_message(const Setting& section, const Settings& settings, FaultList& faults) {
@@ -210,9 +220,8 @@ uint64_t read_broker(const Setting* section, Configuration& configuration, Fault
     for (const auto& number : broker_numbers) {
       const Setting* setting = section->find(number.key);
       if (setting == nullptr) continue;
-      if (auto value = read_number(*setting, number.least, number.most, faults)) {
-        configuration.settings.*number.field = *value;
-      }
+      configuration.settings.*number.field =
+          read_number(*setting, number.least, number.most, faults).value_or(stand_in(number));
     }
     check_batch_holds_a_message(*section, configuration.settings, faults);
     if (const Setting* users = section->find("max_users")) {

@@ -75,6 +75,12 @@ void FaultList::unknown_name(Position where, std::string text, std::string_view 
   faults_.push_back({where, std::move(text), std::move(nearest)});
 }
 
+bool FaultList::told_at(Position where) const {
+  return std::ranges::any_of(faults_, [where](const Fault& fault) {
+    return fault.where.line == where.line && fault.where.column == where.column;
+  });
+}
+
 void FaultList::warn(Position where, std::string text) {
   warnings_.push_back({where, std::move(text)});
 }

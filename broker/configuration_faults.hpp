@@ -22,6 +22,7 @@ class FaultList {
   void warn(Position where, std::string text);
 
   bool empty() const { return faults_.empty(); }
+  bool told_at(Position where) const;
   // In the order of the file, each once. The list is empty afterwards.
   std::vector<Fault> take_faults();
   std::vector<Fault> take_warnings();

@@ -82,6 +82,7 @@ void Worker::handle(const Welcome& frame) {
     repeated_refusals_upto_ = frame.last_seq;
     ping_due_ = true;
   }
+  --unanswered_hellos_;
   state_ = State::registered;
   registered_at_ = Clock::now();
   bye_due_ = leaving_;
@@ -135,8 +136,12 @@ void Worker::handle(const ErrorFrame& frame) {
   if (state_ != State::registered && !awaiting_answer) return;
   const bool not_registered = frame.code == to_string(ErrorCode::not_registered);
   if (not_registered && awaiting_answer) return;  // it answers what left before the HELLO
-  const bool worth_a_return =
-      not_registered || frame.code == to_string(ErrorCode::gap) || frame.code == to_string(ErrorCode::too_many);
+  // It may be an earlier HELLO of its own that took the registration over, read only now; each can do so once.
+  const bool own_takeover =
+      !awaiting_answer && frame.code == to_string(ErrorCode::taken_over) && unanswered_hellos_ > 0;
+  if (awaiting_answer || own_takeover) --unanswered_hellos_;
+  const bool worth_a_return = own_takeover || not_registered || frame.code == to_string(ErrorCode::gap) ||
+                              frame.code == to_string(ErrorCode::too_many);
   if (worth_a_return) {
     come_back_later(described(frame.code, frame.text));
   } else {
@@ -150,6 +155,7 @@ void Worker::handle(const Bye& frame) {
   } else if (state_ == State::registered && bye_sent_) {
     state_ = State::closed;
   } else if (state_ == State::registered || (state_ == State::connecting && !hello_due_)) {
+    if (state_ == State::connecting) --unanswered_hellos_;
     come_back_later(described("the broker said BYE", frame.reason));
   }
 }

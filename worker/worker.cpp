@@ -231,6 +231,7 @@ void Worker::send_hello() {
   if (!link_.send(header_)) return;
   prefetch_told_ = hello.prefetch;
   hello_due_ = false;
+  ++unanswered_hellos_;
   last_heard_ = flushed_at_;  // the answer has three heartbeats
 }
 

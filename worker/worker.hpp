@@ -288,6 +288,8 @@ class Worker {
   State state_ = State::connecting;
   std::string fault_;
   uint64_t registrations_ = 0;
+  // Sent, and not answered (yet): one whose connection was given up may still reach the broker, behind a later one.
+  uint64_t unanswered_hellos_ = 0;
   bool draining_ = false;
   Seq repeated_refusals_upto_ = 0;  // settled according to WELCOME, kept until its REFUSEs have come; 0: none
   Milliseconds backoff_;

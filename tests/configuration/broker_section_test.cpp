@@ -138,6 +138,20 @@ TEST(BrokerSection, HasLanes) {
             Lines{"6:8 idle must be \"sleep\", \"yield\" or \"spin\", not \"slep\"; did you mean \"sleep\"?"});
 }
 
+TEST(BrokerSection, SaysNothingThatOnlyFollowsFromAFault) {
+  EXPECT_EQ(faults_of(with("lanes = 65\nlane_cpus = [0, 1]")), Lines{"6:9 lanes must lie between 0 and 64, and is 65"});
+  EXPECT_EQ(faults_of(with("lanes = 'two'\nlane_cpus = [0, 1]")).size(), 1u);
+  EXPECT_EQ(faults_of(with("lanes = 65\nlane_cpus = [0, 1024]")),
+            (Lines{"6:9 lanes must lie between 0 and 64, and is 65",
+                   "7:17 a processor in lane_cpus must lie between 0 and 1023, and is 1024"}))
+      << "what is at fault by itself is told";
+  EXPECT_EQ(faults_of(with("lane_cpus = [0]")),
+            Lines{"6:13 lane_cpus must name one processor for each lane: there are 0 lanes, and 1 is named"});
+  EXPECT_EQ(faults_of(with("max_batch_bytes = 'large'\nmax_message_bytes = 8_388_608")).size(), 1u);
+  EXPECT_EQ(faults_of(with("max_batch_bytes = 65536\nmax_message_bytes = -1")).size(), 1u);
+  EXPECT_EQ(faults_of(with("max_message_bytes = -1\n[endpoint_defaults]\nmax_bytes = 65536")).size(), 1u);
+}
+
 TEST(BrokerSection, MakesEachLaneItsOwnRouters) {
   const ConfigurationResult result = read(with("lanes = 3\nidle = 'yield'"));
   ASSERT_NE(result.configuration, nullptr);

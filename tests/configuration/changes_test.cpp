@@ -101,5 +101,14 @@ TEST(KeptNumbers, FixedValuesAreFaultsAtTheirPlace) {
   EXPECT_EQ(faults[2].substr(0, 30), "7:12 endpoints is tcp://127.0.");
 }
 
+TEST(KeptNumbers, AFixedValueThatIsAtFaultIsNotCompared) {
+  const ConfigurationResult first = read(sound + "[broker]\nlanes = 2\nmax_message_bytes = 4000\n");
+  const Running before = running(*first.configuration);
+  const ConfigurationResult second =
+      read_configuration(sound + "[broker]\nlanes = 65\nmax_message_bytes = 1\n", RouterRegistry(), "", &before);
+  EXPECT_EQ(as_lines(second.faults), (Lines{"6:9 lanes must lie between 0 and 64, and is 65",
+                                            "7:21 max_message_bytes must lie between 64 and 268435456, and is 1"}));
+}
+
 }  // namespace
 }  // namespace signalbox::testing

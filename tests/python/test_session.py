@@ -288,6 +288,43 @@ class ComingBack(unittest.TestCase):
         self.assertEqual((self.heart.session.state, self.heart.out()), (State.FAILED, []))
 
 
+class TakenOverByItself(unittest.TestCase):
+    """A HELLO whose connection was given up before the answer may still reach the broker, behind the one on the next
+    connection, and take its registration over."""
+
+    def taken_over(self, heart):
+        heart.hear(ERROR, "taken_over", "")
+        if heart.session.state is State.WAITING:
+            heart.wait(60)
+
+    def test_it_comes_back_as_often_as_its_own_hellos_may_have_done_it(self):
+        heart = Heart()
+        heart.out()
+        heart.wait(15)  # three heartbeats
+        heart.out()
+        heart.session.connection_lost(heart.now)
+        heart.wait(60)
+        heart.register()
+        for _ in range(2):
+            self.taken_over(heart)
+            heart.register()
+        self.taken_over(heart)
+        self.assertEqual(heart.session.state, State.FAILED)
+
+    def test_a_hello_that_was_answered_takes_nothing_over(self):
+        heart = Heart()
+        for answer in ((ERROR, "too_many", ""), (BYE, "draining")):
+            heart.out()
+            heart.hear(*answer)
+            heart.wait(60)
+        heart.register()
+        heart.session.connection_lost(heart.now)
+        heart.wait(60)
+        heart.register()
+        self.taken_over(heart)
+        self.assertEqual(heart.session.state, State.FAILED)
+
+
 class Leaving(unittest.TestCase):
     def test_bye_is_the_last_frame(self):
         heart = Heart()

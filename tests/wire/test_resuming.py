@@ -258,8 +258,8 @@ class Forgetting(Resuming):
         worker.close()
         worker, last_seq = self.again()
         self.assertEqual(last_seq, 3)
-        worker.close()
-        span(DETECTION_S + 1.5, "until the loss is noticed, and session_ttl after that")
+        worker.lose()
+        span(1.5, "session_ttl, and a turn of the clock")
         self.assertEqual(self.again()[1], 0)
 
     def test_one_that_an_error_ended_too(self):

@@ -169,6 +169,52 @@ TEST_F(WorkerTest, NotRegisteredBeforeTheAnswerToHelloIsIgnored) {
   EXPECT_EQ(worker.registrations(), 1u);
 }
 
+// A HELLO whose connection was given up before the answer may still reach the broker, behind the one on the next
+// connection, and take its registration over.
+TEST_F(WorkerTest, ComesBackWhereAHelloOfItsOwnTookItOver) {
+  Worker worker(options());
+  for (int unanswered = 0; unanswered < 2; ++unanswered) {
+    ASSERT_TRUE(broker.expect<Hello>(worker));
+    broker.restart();
+  }
+  ASSERT_TRUE(broker.welcome(worker));
+  ASSERT_TRUE(worker.try_send(numbered(1)));
+  worker.flush();
+  ASSERT_TRUE(broker.expect<Send>(worker));
+  for (int unanswered = 0; unanswered < 2; ++unanswered) {
+    broker.error(ErrorCode::taken_over, "by the first HELLO");
+    ASSERT_TRUE(broker.welcome(worker));
+    const auto again = broker.expect<Send>(worker);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->as<Send>()->first_seq, 1u) << "it resumes";
+  }
+  broker.error(ErrorCode::taken_over, "by somebody else: all of its own have come");
+  EXPECT_TRUE(work_until(worker, [&] { return worker.state() == State::failed; }));
+}
+
+TEST_F(WorkerTest, ComesBackWhereAHelloThatWasAnsweredTooLateTookItOver) {
+  WorkerOptions impatient = options();
+  impatient.heartbeat_ms = 100;
+  Worker worker(impatient);
+  ASSERT_TRUE(broker.expect<Hello>(worker));
+  ASSERT_TRUE(broker.welcome(worker)) << "the second, after three heartbeats without an answer";
+  broker.error(ErrorCode::taken_over);
+  EXPECT_TRUE(broker.welcome(worker));
+}
+
+TEST_F(WorkerTest, AnAnsweredHelloTakesNothingOver) {
+  Worker worker(options());
+  ASSERT_TRUE(broker.expect<Hello>(worker));
+  broker.error(ErrorCode::too_many);
+  ASSERT_TRUE(broker.expect<Hello>(worker));
+  broker.send(Bye{"draining"});
+  ASSERT_TRUE(broker.welcome(worker));
+  broker.restart();
+  ASSERT_TRUE(broker.welcome(worker));
+  broker.error(ErrorCode::taken_over);
+  EXPECT_TRUE(work_until(worker, [&] { return worker.state() == State::failed; }));
+}
+
 TEST_F(WorkerTest, OtherErrorsAreForTheCaller) {
   for (const ErrorCode code :
        {ErrorCode::version, ErrorCode::malformed, ErrorCode::unknown_endpoint, ErrorCode::not_permitted,

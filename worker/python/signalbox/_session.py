@@ -133,6 +133,9 @@ class Session:
         self.undecodable: Deque[str] = deque(maxlen=100)  # what was rejected unseen, and why
 
         self._hello_due = True
+        # Sent, and not answered (yet): one whose connection was given up may still reach the broker, behind a later
+        # one.
+        self._unanswered_hellos = 0
         self._control: Deque[bytes] = deque()  # PONG and PING, at most one of each
         self._prefetch = options.prefetch
         self._prefetch_told = 0  # by HELLO or FLOW
@@ -326,6 +329,7 @@ class Session:
             # so those stay until a CONFIRM comes or the answer to a PING, which the broker sends after them.
             self._repeated_refusals_upto = last_seq
             self._control_due(_frames.PING)
+        self._unanswered_hellos -= 1
         self.state = State.REGISTERED
         self._registered_at = now
         self._bye_due = self._leaving
@@ -366,7 +370,11 @@ class Session:
     def _error(self, code: str, text: str, now: float) -> None:
         if not self._listening() or (code == "not_registered" and self._awaiting_answer()):
             return  # it answers what left before the HELLO
-        if code in WORTH_A_RETURN:
+        # It may be an earlier HELLO of its own that took the registration over, read only now; each can do so once.
+        own_takeover = code == "taken_over" and not self._awaiting_answer() and self._unanswered_hellos > 0
+        if own_takeover or self._awaiting_answer():
+            self._unanswered_hellos -= 1
+        if own_takeover or code in WORTH_A_RETURN:
             self._come_back_later("%s: %s" % (code, text), now)
         else:
             self._fail(code, text)
@@ -377,6 +385,7 @@ class Session:
         elif self.state is State.REGISTERED and self._bye_sent:
             self.state = State.CLOSED
         elif self._listening():
+            self._unanswered_hellos -= self._awaiting_answer()
             self._come_back_later("the broker said BYE" + (": %s" % reason if isinstance(reason, str) else ""), now)
 
     # --- registration
@@ -453,6 +462,7 @@ class Session:
         self._offered_kind, self._offered = 0, None
         if kind == _frames.HELLO:
             self._hello_due = False
+            self._unanswered_hellos += 1
             self._prefetch_told = 0 if self.paused else self._prefetch
             self._last_heard = now  # the answer has three heartbeats
         elif kind == _frames.PING:
