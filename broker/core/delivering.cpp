@@ -413,9 +413,9 @@ void Core::State::dead_letter(EndpointId from, MessageKind kind, Bytes message, 
   take_dead_letter(settings.dispatchers[endpoints[from].settings.dispatcher].dead_letters, kind, letter);
 }
 
+// Nothing is routed to where letters go, so none of the batch at hand waits to be appended there.
 void Core::State::take_dead_letter(EndpointId to, MessageKind kind, Bytes letter) {
   if (endpoints[to].elsewhere) return pack(endpoints[to], kind, letter);
-  append_pending(endpoints[to]);
   Queue& queue = endpoints[to].queue;
   if (queue.make_room(letter.size(), false)) {
     queue.append(kind, letter, now.monotonic_ms);

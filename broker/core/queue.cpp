@@ -413,7 +413,6 @@ void Queue::forgive(MessageKind kind, Place place, bool failed) {
 
 // --- expiry ----------------------------------------------------------------------------------------------------------
 
-// Of the last message.
 // Of the tail's entries from `from` on.
 void Queue::note_time(SubQueue& queue, size_t from, uint64_t now_ms) {
   Segment& tail = *queue.tail;

@@ -23,7 +23,7 @@
 // Thread: the core's. Owns: its segments and one reference to each of their blocks.
 // Errors: make_room() says when the queue is full; what to do about it is the caller's.
 // Bounds: max_bytes and max_messages of its endpoint, twice that under Overflow::block.
-// Tested by queue_test.cpp and every simulation.
+// Tested by queue_test.cpp, batch_appending_test.cpp and every simulation.
 #pragma once
 
 #include <array>
@@ -237,7 +237,7 @@ class Queue {
   void remove_segment(SubQueue& queue, Segment* segment);
   void leave(SubQueue& queue, Segment* segment, const Count& done);
   static std::optional<uint64_t> came_ms(Place place);
-  static void note_time(SubQueue& queue, size_t index, uint64_t now_ms);
+  static void note_time(SubQueue& queue, size_t from, uint64_t now_ms);
   void come_back(MessageKind kind, Place place, Entry::State state);
   void rehome(Segment* segment);
   // The oldest message of either kind that is not under way.

@@ -164,10 +164,11 @@ inline void Core::State::append(Endpoint& endpoint, MessageKind kind, Bytes copy
 }
 
 void Core::State::append_apart(Endpoint& endpoint, MessageKind kind, Bytes copy, bool may_wait) {
+  const bool is_listed = endpoint.pending.count != 0;
   append_pending(endpoint);
   if (may_wait && scanned_count_ > 1) {
     endpoint.pending = {.kind = kind, .bytes = copy.size(), .first = routing_index_, .count = 1};
-    pending_.push_back(endpoint.id);
+    if (!is_listed) pending_.push_back(endpoint.id);
     return;
   }
   endpoint.queue.append(kind, copy, now.monotonic_ms);

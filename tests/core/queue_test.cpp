@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -362,6 +365,127 @@ TEST_F(QueueTest, WhatCameWhileNothingExpiredNeverDoes) {
   EXPECT_EQ(expire(queue, now_ms + 5), "3") << "it stood among those that were timed, and so has its own time";
   EXPECT_EQ(expire(queue, now_ms + 10), "4");
   EXPECT_EQ(take(), "1");
+}
+
+// A queue, and its segments from the first to the last.
+struct Fed {
+  explicit Fed(const EndpointSettings& settings) : queue(settings, pool, store) {}
+
+  // Nothing is let go of that has not been handed out: the first that was not leads to all that are left.
+  std::vector<const Segment*> segments(MessageKind kind) {
+    const Segment* segment = queue.fresh(kind).segment;
+    while (segment != nullptr && segment->previous != nullptr) segment = segment->previous;
+    std::vector<const Segment*> all;
+    for (; segment != nullptr; segment = segment->next) all.push_back(segment);
+    return all;
+  }
+
+  SegmentPool pool;
+  SegmentStore store;
+  Queue queue;
+};
+
+void expect_same(const Segment& a, const Segment& b) {
+  ASSERT_EQ(a.block->capacity, b.block->capacity);
+  ASSERT_EQ(a.used_bytes, b.used_bytes);
+  ASSERT_EQ(a.live_bytes, b.live_bytes);
+  ASSERT_EQ(a.live, b.live);
+  ASSERT_EQ(a.serial, b.serial);
+  ASSERT_EQ(a.since.size(), b.since.size());
+  for (size_t i = 0; i < a.since.size(); ++i) {
+    ASSERT_EQ(a.since[i].at_ms, b.since[i].at_ms);
+    ASSERT_EQ(a.since[i].first, b.since[i].first);
+  }
+  ASSERT_EQ(a.entries.size(), b.entries.size());
+  for (size_t i = 0; i < a.entries.size(); ++i) {
+    const Entry& x = a.entries[i];
+    const Entry& y = b.entries[i];
+    ASSERT_EQ(x.offset, y.offset);
+    ASSERT_EQ(x.size, y.size);
+    ASSERT_EQ(x.order, y.order);
+    ASSERT_EQ(x.state, y.state);
+    if (x.state == Entry::State::done) continue;  // where its bytes were there may be others
+    ASSERT_EQ(0, std::memcmp(a.block->data() + x.offset, b.block->data() + y.offset, x.size));
+  }
+}
+
+// Hands the first messages out, and settles them but for some.
+void hand_out_some(Queue& queue, MessageKind kind, uint64_t messages_max, uint32_t ticket, uint64_t kept_every) {
+  const Place first = queue.fresh(kind);
+  if (!first) return;
+  const Extent extent = queue.extent(first, messages_max, 1 << 20);
+  queue.hand_out(kind, extent, ticket);
+  for (uint32_t i = 0; i < extent.count; ++i) {
+    // The last one last: behind it the segment is no more.
+    if ((ticket + i) % kept_every != 0)
+      queue.settle(kind, {extent.first.segment, extent.first.index + i}, 1, ticket + i);
+  }
+}
+
+TEST(QueueOfMany, SegmentsAreThoseOfMessagesOneByOne) {
+  std::mt19937_64 random(5);
+  const auto below = [&](uint64_t limit) { return random() % limit; };
+  size_t segments_most = 0;
+  for (int seed = 0; seed < 30; ++seed) {
+    EndpointSettings settings;
+    Fed many(settings);
+    Fed single(settings);
+    uint64_t now_ms = 1'000'000;
+    uint32_t ticket = 1;
+    const uint64_t sizes_below = uint64_t{1} << (1 + below(14));
+    const uint64_t kept_every = 1 + below(50);
+    for (int round = 0; round < 40; ++round) {
+      std::vector<uint32_t> sizes(1 + below(below(8) == 0 ? 3 * segment_messages_max : 40));
+      size_t bytes = 0;
+      for (uint32_t& size : sizes) {
+        size = static_cast<uint32_t>(1 + below(below(300) == 0 ? 300'000 : sizes_below));
+        bytes += size;
+      }
+      std::string messages(bytes, '\0');
+      for (char& c : messages) c = static_cast<char>(++bytes);
+      const MessageKind kind = below(4) == 0 ? event : user;
+      if (below(5) == 0) settings.message_ttl_ms = below(2) * 1000;
+      now_ms += below(2);
+
+      many.queue.append(kind, messages, sizes, now_ms);
+      size_t at = 0;
+      for (const uint32_t size : sizes) {
+        single.queue.append(kind, Bytes(messages).substr(at, size), now_ms);
+        at += size;
+      }
+      for (const MessageKind each : {user, event}) {
+        const auto ours = many.segments(each);
+        const auto theirs = single.segments(each);
+        ASSERT_EQ(ours.size(), theirs.size());
+        segments_most = std::max(segments_most, ours.size());
+        for (size_t i = 0; i < ours.size(); ++i) expect_same(*ours[i], *theirs[i]);
+        ASSERT_FALSE(testing::Test::HasFatalFailure()) << "seed " << seed << " round " << round;
+      }
+      many.queue.check_invariants();
+      ASSERT_EQ(many.queue.ledger().taken, single.queue.ledger().taken);
+      ASSERT_EQ(many.queue.ledger().waiting, single.queue.ledger().waiting);
+      ASSERT_EQ(many.queue.next_expiry_ms(), single.queue.next_expiry_ms());
+      ASSERT_EQ(many.pool.bytes_in_use(), single.pool.bytes_in_use());
+      const uint64_t messages_max = 1 + below(2 * segment_messages_max);
+      for (Fed* fed : {&many, &single}) hand_out_some(fed->queue, kind, messages_max, ticket, kept_every);
+      ticket += static_cast<uint32_t>(messages_max);
+    }
+  }
+  EXPECT_GT(segments_most, 10U);
+}
+
+TEST(QueueOfMany, ASegmentTakesSoManyMessagesAndNotOneMore) {
+  const EndpointSettings settings;
+  for (const size_t count : {segment_messages_max, segment_messages_max + 1, 2 * segment_messages_max + 1}) {
+    Fed many(settings);
+    const std::vector<uint32_t> sizes(count, 1);
+    many.queue.append(user, std::string(count, 'm'), sizes, 1);
+    std::vector<size_t> taken;
+    for (const Segment* segment : many.segments(user)) taken.push_back(segment->entries.size());
+    std::vector<size_t> expected(count / segment_messages_max, segment_messages_max);
+    if (count % segment_messages_max != 0) expected.push_back(count % segment_messages_max);
+    EXPECT_EQ(taken, expected);
+  }
 }
 
 }  // namespace

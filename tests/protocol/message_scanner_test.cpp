@@ -212,6 +212,72 @@ TEST(Stencil, OtherKeysDoNotFit) {
   }
 }
 
+// A key of so many bytes, its head among them.
+std::string key_of(size_t bytes) {
+  std::string key;
+  if (bytes <= 32) {
+    key += static_cast<char>(0xa0 + bytes - 1);
+  } else if (bytes <= 257) {
+    key += {'\xd9', static_cast<char>(bytes - 2)};
+  } else {
+    key += {'\xda', static_cast<char>((bytes - 3) >> 8), static_cast<char>((bytes - 3) & 0xff)};
+  }
+  for (size_t i = 0; key.size() < bytes; ++i) key += static_cast<char>('a' + i % 23);
+  return key;
+}
+
+// Pieces of every length, compared by the block, by the vector and with the last vector over the one before it: no byte
+// may be passed over. The long piece comes first, between two hinges, or last.
+TEST(Stencil, EveryByteOfAPieceCounts) {
+  const std::string needed = text("message_type") + text("user_message") + text("message_id") + text("1");
+  Stencil stencil;
+  MessageView view;
+  for (size_t bytes = 2; bytes <= 300; ++bytes) {
+    const std::string key = key_of(bytes);
+    struct Case {
+      std::string before;
+      std::string after;
+      Stencil::Hinges hinges;
+    };
+    for (const auto& [before, after, hinges] :
+         {Case{"\x84", nil + text("b") + nil + needed, 3}, Case{"\x84" + text("b") + nil, nil + needed, 3},
+          Case{"\x84" + needed + text("b") + nil, nil, 4}}) {
+      const std::string whole = before + key + after;
+      ASSERT_EQ(view.scan(whole), Scan::ok) << view.fault();
+      ASSERT_TRUE(stencil.make(view, hinges));
+      ASSERT_TRUE(stencil.fits(whole, view));
+      for (size_t i = 0; i < bytes; ++i) {
+        for (const int flipped : {0x01, 0x20, 0x80}) {
+          std::string other = whole;
+          other[before.size() + i] = static_cast<char>(other[before.size() + i] ^ flipped);
+          // Behind it is enough of what would fit, whatever the head of the key says now.
+          ASSERT_FALSE(stencil.fits(other + whole, view)) << "byte " << i << " of " << bytes;
+        }
+      }
+    }
+  }
+}
+
+// The masks too: a text that may be any other of its length, and no other byte than ASCII.
+TEST(Stencil, EveryByteOfAJudgedTextMayBeAnotherAndMustBeAscii) {
+  Stencil stencil;
+  MessageView view;
+  for (size_t bytes = 1; bytes <= 120; ++bytes) {
+    const std::string content(bytes, 'x');
+    std::string whole = map_of(replaced(user_message(), "content", text(content)));
+    const size_t from = whole.rfind(content);  // its length may be an x as well
+    ASSERT_EQ(view.scan(whole), Scan::ok) << view.fault();
+    ASSERT_TRUE(stencil.make(view, 0));
+    for (size_t i = from; i < from + bytes; ++i) {
+      whole[i] = '\x7f';
+      ASSERT_TRUE(stencil.fits(whole, view)) << i - from << " of " << bytes;
+      whole[i] = '\x80';
+      ASSERT_FALSE(stencil.fits(whole, view)) << i - from << " of " << bytes;
+      whole[i] = 'x';
+    }
+  }
+}
+
 // The first hinges may come before there are 16 bytes to compare.
 TEST(Stencil, HingesMayComeEarly) {
   for (const std::string key : {"a", "content", "to_addr", "helper_metadata"}) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,38 @@ TEST(Printable, CutsBetweenCharacters) {
   EXPECT_EQ(printable(almost + "\xc3\xa9"), almost);
   EXPECT_EQ(printable(almost.substr(1) + "\xc3\xa9z"), almost.substr(1) + "\xc3\xa9");
   EXPECT_LE(printable(std::string(1000, '\n')).size(), 4 * limits::peer_text_bytes_max);
+}
+
+// Of every length a difference at every place, and both texts on the heap with nothing behind them, so that the address
+// sanitizer sees a byte read too far.
+TEST(SameText, LooksAtEveryByteAndNoFurther) {
+  for (size_t bytes = 0; bytes <= 40; ++bytes) {
+    const auto text = std::make_unique<char[]>(bytes);
+    for (size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>('a' + i % 26);
+    const Bytes a(text.get(), bytes);
+    for (size_t other_bytes = 0; other_bytes <= 40; ++other_bytes) {
+      const auto other = std::make_unique<char[]>(other_bytes);
+      for (size_t i = 0; i < other_bytes; ++i) other[i] = static_cast<char>('a' + i % 26);
+      const Bytes b(other.get(), other_bytes);
+      EXPECT_EQ(same_text(a, b), bytes == other_bytes);
+      if (bytes != other_bytes) continue;
+      for (size_t i = 0; i < bytes; ++i) {
+        for (const int flipped : {0x01, 0x80}) {
+          other[i] = static_cast<char>(text[i] ^ flipped);
+          EXPECT_FALSE(same_text(a, b)) << "byte " << i << " of " << bytes;
+          EXPECT_FALSE(same_text(b, a)) << "byte " << i << " of " << bytes;
+          other[i] = text[i];
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(same_text(Bytes(), ""));
+  // Two differences do not cancel each other out.
+  EXPECT_FALSE(same_text("abcdefgh",
+                         "ab\x43\x44"
+                         "efgh"));
+  EXPECT_FALSE(same_text("aaaaaaaabbbbbbbb", "bbbbbbbbaaaaaaaa"));
+  EXPECT_FALSE(same_text("abc", "bac"));
 }
 
 }  // namespace
