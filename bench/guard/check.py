@@ -286,7 +286,7 @@ def main():
                         help="bars, and what was reached")
     parser.add_argument("--accept", action="store_true", help="what is measured now becomes what was reached")
     parser.add_argument("--rounds", type=int, default=5, help="(5)")
-    parser.add_argument("--seconds", type=float, default=1.2, help="of one run end to end (1.2)")
+    parser.add_argument("--seconds", type=float, default=2, help="of one run end to end (2)")
     parser.add_argument("--disturbed-share", type=float, default=0.08, metavar="SHARE",
                         help="the most of the machine that others may take in a round that counts (0.08)")
     try:
