@@ -61,7 +61,7 @@ class PythonTest(BusTest):
         self.assertEqual(transport.settled(transport.say(*[user(each, **fields) for each in ids])), [])
 
     def take(self, worker, count):
-        """That many message ids, each acknowledged."""
+        """That many message ids. The last ones are acknowledged when the worker is used again, or closed."""
         taken = []
         while len(taken) < count:
             delivery = worker.receive(DEADLINE_S)

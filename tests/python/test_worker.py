@@ -213,8 +213,12 @@ class Sending(PythonTest):
             worker.send(message("m5"), 0.2)
         self.assertEqual((worker.confirmed, worker.unconfirmed), (2, 2))
         self.assertFalse(worker.wait_confirmed(0.05))
-        join = self.in_thread(lambda: self.assertEqual(self.take(self.blocking("application", "app"), 10),
-                                                       ["m%d" % n for n in range(1, 11)]))
+
+        def take_all():
+            with self.blocking("application", "app") as application:
+                self.assertEqual(self.take(application, 10), ["m%d" % n for n in range(1, 11)])
+
+        join = self.in_thread(take_all)
         for each in messages(5, 10):
             worker.send(each)  # waits as long as it takes
         self.assertTrue(worker.wait_confirmed(DEADLINE_S))
