@@ -19,6 +19,10 @@ constexpr uint64_t blocked_wait_ms = 1;
 // this long without one does.
 constexpr uint64_t blocked_for_ms = 10;
 
+// What a lost peer sent last is read before anything is done about its loss. Where there is always more to read, libzmq
+// takes from all peers in turn, and so many turns bring what they had sent.
+constexpr size_t unread_turns_max = 64;
+
 std::vector<std::string> peer_keys(const Settings& settings) {
   std::vector<std::string> keys;
   for (const PeerSettings& peer : settings.peers) keys.push_back(peer.key);
@@ -103,7 +107,8 @@ size_t Broker::do_work(Time now) {
   local_peers_.set_time(now);
   message_log_.turn(now.monotonic_ms, core_.settings().max_log_lines_a_second);
   size_t frames = 0;
-  take_input(now, frames);
+  const bool input_is_read = take_input(now, frames) || ++unread_turns_ == unread_turns_max;
+  if (input_is_read) unread_turns_ = 0;
   const size_t functions = posted_.run();
   if (now.monotonic_ms >= next_tick_ms_) {
     core_.tick(now);
@@ -112,17 +117,18 @@ size_t Broker::do_work(Time now) {
     next_tick_ms_ = now.monotonic_ms + tick_interval_ms;
   }
   local_peers_.flushed();
-  core_.flush(now);
+  core_.flush(now, input_is_read);
   if (core_.count() > 0) waker_.rise();
   return frames + functions + local_peers_.work();
 }
 
-void Broker::take_input(Time now, size_t& frames) {
+// False: there may be more at hand.
+bool Broker::take_input(Time now, size_t& frames) {
   size_t bytes = 0;
   while (frames < turn_frames_max && bytes < turn_bytes_max && core_.has_room()) {
     Received received;
     const Receipt receipt = link_.receive(received, now.monotonic_ms);
-    if (receipt == Receipt::nothing) break;
+    if (receipt == Receipt::nothing) return true;
     ++frames;
     bytes += received.bytes;
     if (receipt == Receipt::ignored) continue;
@@ -132,6 +138,7 @@ void Broker::take_input(Time now, size_t& frames) {
       core_.frame(received.from, received.peer_key, received.header, link_.take_body(), received.parts, now);
     }
   }
+  return false;
 }
 
 uint64_t Broker::wait_ms(Time now) {

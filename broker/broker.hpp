@@ -120,7 +120,7 @@ class Broker {
   friend class LocalEndpoint;
 
   LocalPeers& local_peers() { return local_peers_; }
-  void take_input(Time now, size_t& frames);
+  bool take_input(Time now, size_t& frames);
   void start_lanes(const std::vector<uint32_t>& cpus);
   void idle(Time now, StopSignal& stop);
   uint64_t wait_ms(Time now);
@@ -139,6 +139,7 @@ class Broker {
   Log* const log_;
   FaultReport fault_report_;
   uint64_t next_tick_ms_ = 0;
+  size_t unread_turns_ = 0;        // in a row, each of which left something unread
   uint64_t blocked_until_ms_ = 0;  // peers may be blocked until then
   bool in_turn_ = false;
   bool ended_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/core/planted_fault.hpp"
 #include "broker/core/state.hpp"
 #include "protocol/text.hpp"
 
@@ -78,15 +79,19 @@ void Core::State::frame(ConnectionId from, std::string_view peer_key, Bytes head
   const auto known = connections.find(from);
   Connection* const connection = known != connections.end() ? &known->second : nullptr;
   if (connection != nullptr) {
-    if (connection->gone) return;
+#ifdef SIGNALBOX_PLANTED_FAULTS
+    if (planted_fault == PlantedFault::last_words_unheard && connection->gone) return;
+#endif
+    // What it sent before it went still counts.
+    if (connection->gone && connection->session == nullptr) return;
     // "Later" may be now: whoever sends is alive, and may have read what filled the way to it. Once a millisecond.
-    if (connection->blocked && connection->tried_at_ms != now.monotonic_ms) unblock(*connection);
+    if (connection->blocked && !connection->gone && connection->tried_at_ms != now.monotonic_ms) unblock(*connection);
   }
   std::optional<WorkerFrame> frame;
   if (parts > 0 && header.size() <= limits::header_bytes_max) frame = parse_worker_frame(header, settings.max_prefetch);
 
   if (frame && std::holds_alternative<Hello>(*frame) && parts == 1) {
-    hello(from, peer_key, std::get<Hello>(*frame));
+    if (connection == nullptr || !connection->gone) hello(from, peer_key, std::get<Hello>(*frame));
   } else if (connection == nullptr || connection->session == nullptr) {
     stranger_frame(from, header);
   } else if (!frame) {
@@ -204,9 +209,24 @@ bool Core::State::answer_ping(Connection& connection) {
 
 void Core::State::went(Connection& connection) {
   if (connection.gone) return;
-  connection.gone = true;
+  connection_goes(connection);
   gone_.push_back(connection.id);
-  rank_at(connection);
+}
+
+// Nothing is handed out under its name until it is known what comes back from it: that goes first.
+void Core::State::connection_goes(Connection& connection) {
+  connection.gone = true;
+  if (connection.session == nullptr) return;
+  rank(*connection.session);
+  if (connection.session->leaving) return;
+  connection.awaited = true;
+  ++endpoints[connection.session->endpoint].awaited;
+}
+
+void Core::State::await_no_longer(Connection& connection) {
+  if (!connection.awaited) return;
+  connection.awaited = false;
+  --endpoints[connection.session->endpoint].awaited;
 }
 
 void Core::State::fail(Connection& connection, ErrorCode code, std::string_view text) {
@@ -247,15 +267,22 @@ Seq Core::State::let_connection_go(ConnectionId id) {
   return last_delivered;
 }
 
+// Those that were found gone before the input was read. What has been found since may have left something unread.
 void Core::State::end_gone() {
-  for (size_t i = 0; i < gone_.size(); ++i) {
+  for (size_t i = 0; i < gone_before_; ++i) {
     const auto it = connections.find(gone_[i]);
     if (it != connections.end() && it->second.gone) connection_gone(it->second);
   }
-  gone_.clear();
+  gone_.erase(gone_.begin(), gone_.begin() + static_cast<ptrdiff_t>(gone_before_));
 }
 
 // --- the turn --------------------------------------------------------------------------------------------------------
+
+void Core::State::end_turn(bool input_is_read) {
+  if (input_is_read) end_gone();
+  flush();
+  gone_before_ = gone_.size();
+}
 
 void Core::State::flush() {
   pool.collect();
@@ -291,7 +318,6 @@ void Core::State::flush() {
       say_goodbye(session);
     }
     confirm_due_.clear();
-    end_gone();
   } while (!dirty_.empty() || !confirm_due_.empty());
   if (!packed_.empty() || !parcels_left_.empty()) send_parcels();
 }
@@ -391,6 +417,7 @@ void Core::State::check_invariants(Sums& sums) const {
                      "who waits for another lane's queue is told when it has room");
     instances += endpoint.instances.size();
     Count under_way;
+    size_t awaited = 0;
     for (const Session* session : endpoint.instances) {
       SIGNALBOX_ASSERT(session->connection != nullptr && session->connection->session == session,
                        "an instance has a connection");
@@ -400,7 +427,9 @@ void Core::State::check_invariants(Sums& sums) const {
       SIGNALBOX_ASSERT(session->ranked == could_take(*session), "who could take something is in the set");
       SIGNALBOX_ASSERT(!session->alone || unsettled <= 1, "a suspect travels alone");
       under_way += Count{session->unsettled_messages, session->unsettled_bytes};
+      if (session->connection->awaited) ++awaited;
     }
+    SIGNALBOX_ASSERT(awaited == endpoint.awaited, "an endpoint counts its instances that are awaited");
     SIGNALBOX_ASSERT(under_way == queue.under_way, "what is under way is at the instances");
   }
   SIGNALBOX_ASSERT(instances == live_registrations, "each registration serves one endpoint");
@@ -441,6 +470,12 @@ void Core::frame(ConnectionId from, std::string_view peer_key, Bytes header, Byt
   state_->frame(from, peer_key, header, body, parts);
 }
 
+void Core::connection_goes(ConnectionId connection, Time now) {
+  state_->now = now;
+  const auto it = state_->connections.find(connection);
+  if (it != state_->connections.end() && !it->second.gone) state_->connection_goes(it->second);
+}
+
 void Core::connection_gone(ConnectionId connection, Time now) {
   state_->now = now;
   const auto it = state_->connections.find(connection);
@@ -453,9 +488,9 @@ void Core::peers_changed(std::vector<PeerSettings> peers, Time now) {
   state_->end_not_permitted();
 }
 
-void Core::flush(Time now) {
+void Core::flush(Time now, bool input_is_read) {
   state_->now = now;
-  state_->flush();
+  state_->end_turn(input_is_read);
 }
 
 bool Core::has_more() const {

@@ -84,7 +84,10 @@ class Core {
   // as. Bytes are copied before this returns.
   void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now);
 
-  // The link has learnt that the connection is gone.
+  // The link has learnt that the connection is gone, and frames from it may be yet to come in. connection_gone() is to
+  // follow.
+  void connection_goes(ConnectionId connection, Time now);
+  // None are: its registration ends.
   void connection_gone(ConnectionId connection, Time now);
 
   // From now on these are the peers. Each registration under a name that its key may not have any more ends with ERROR
@@ -92,8 +95,9 @@ class Core {
   void peers_changed(std::vector<PeerSettings> peers, Time now);
 
   // Hands out what the turn has brought. Call it once the input at hand is used up, and at least every few milliseconds
-  // while peers are blocked.
-  void flush(Time now);
+  // while peers are blocked. `input_is_read`: nothing waits to be read that had come before this turn. Only then does a
+  // connection end that an earlier turn has found gone: what its peer sent before it went still counts.
+  void flush(Time now, bool input_is_read = true);
 
   // A turn does so much of what is due and no more: whether there is more of it for the next, at once.
   bool has_more() const;

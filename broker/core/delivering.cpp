@@ -64,7 +64,7 @@ void Core::State::deliver(Endpoint& endpoint) {
 
 // Hands one batch of one kind to one instance.
 Core::State::Turn Core::State::deliver_one(Endpoint& endpoint, MessageKind kind) {
-  if (endpoint.ready.empty()) return Turn::nothing;
+  if (endpoint.ready.empty() || endpoint.awaited > 0) return Turn::nothing;
   Queue& queue = endpoint.queue;
   Place again = queue.first(kind, Queue::Sort::again);
   Place suspect = queue.first(kind, Queue::Sort::suspect);
@@ -84,7 +84,8 @@ Core::State::Turn Core::State::deliver_one(Endpoint& endpoint, MessageKind kind)
     if (!place) break;
     if (Session* session = choose(endpoint, place.entry(), true, no_bytes)) {
       if (deliver_to(endpoint, kind, *session, place)) return Turn::delivered;
-      continue;  // blocked, or gone: it is not chosen again
+      if (endpoint.awaited > 0) return Turn::nothing;
+      continue;  // blocked: it is not chosen again
     }
     // Suspects wait for an idle instance, NACKed messages for another than the one that did not want them; what is
     // behind them goes on. Anything else waits for credit, and so does all behind it.

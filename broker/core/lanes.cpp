@@ -145,6 +145,7 @@ void Lanes::frame_at_once(ConnectionId from, std::string_view peer_key, Bytes he
 // What the peer has said before comes first, where it said it; and what it was told there leaves before what it will be
 // told by another lane.
 void Lanes::hello(ConnectionId from, std::string_view peer_key, Bytes header, size_t parts, uint32_t to, Time now) {
+  if (gone_.contains(from)) return;
   stand_still();  // until the turn ends: HELLOs come in crowds
   const uint32_t before = lane_of(from);
   work_off(before, now);
@@ -217,6 +218,9 @@ size_t Lanes::take_input(Lane& lane, Time now, size_t frames_max, size_t bytes_m
         lane.blocked.erase(in.connection);
         lane.core.connection_writable(in.connection, now);
         break;
+      case FrameIn::Sort::goes:
+        lane.core.connection_goes(in.connection, now);
+        break;
       case FrameIn::Sort::gone:
         lane.blocked.erase(in.connection);
         lane.core.connection_gone(in.connection, now);
@@ -259,8 +263,9 @@ uint64_t Lanes::sleep_ms(uint32_t number, Time now) const {
 
 // --- what the lanes say ----------------------------------------------------------------------------------------------
 
-void Lanes::flush(Time now) {
-  if (!has_lanes_) return only_->flush(now);
+void Lanes::flush(Time now, bool input_is_read) {
+  if (!has_lanes_) return only_->flush(now, input_is_read);
+  if (input_is_read && !gone_.empty()) end_gone();
   for (uint32_t lane = 0; lane < lanes_.size(); ++lane) pump(lane);
   if (!kept_.empty() && now.monotonic_ms != last_retry_ms_) send_kept(now);
   push_left();
@@ -315,15 +320,22 @@ void Lanes::send_kept(Time now) {
 }
 
 void Lanes::went(uint32_t lane, ConnectionId connection) {
-  lane_of_connection_.erase(connection);
-  push(lane, {.sort = FrameIn::Sort::gone, .connection = connection});
+  if (gone_.emplace(connection, lane).second) push(lane, {.sort = FrameIn::Sort::goes, .connection = connection});
+}
+
+void Lanes::end_gone() {
+  for (const auto& [connection, lane] : gone_) {
+    lane_of_connection_.erase(connection);
+    push(lane, {.sort = FrameIn::Sort::gone, .connection = connection});
+  }
+  gone_.clear();
 }
 
 // --- all lanes at once -----------------------------------------------------------------------------------------------
 
 bool Lanes::has_more() const {
   if (!has_lanes_) return only_->has_more();
-  return std::ranges::any_of(lanes_, [](const auto& lane) { return !lane->output.empty(); });
+  return !gone_.empty() || std::ranges::any_of(lanes_, [](const auto& lane) { return !lane->output.empty(); });
 }
 
 void Lanes::tick(Time now) {
@@ -366,7 +378,7 @@ void Lanes::drain(Time now) {
 
 bool Lanes::is_still() const {
   const Standstill standstill(*this);
-  return board_.all_passages_empty() && std::ranges::all_of(lanes_, [](const auto& lane) {
+  return gone_.empty() && board_.all_passages_empty() && std::ranges::all_of(lanes_, [](const auto& lane) {
            return lane->input.empty() && lane->input_left.empty() && !lane->core.has_parcels_left();
          });
 }

@@ -85,8 +85,8 @@ class Lanes {
   // The same as frame(), and what it causes has happened when this returns.
   void frame_at_once(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now);
   void connection_gone(ConnectionId connection, Time now);
-  // The end of a turn: what the lanes say leaves.
-  void flush(Time now);
+  // The end of a turn: what the lanes say leaves. `input_is_read` is for Core::flush().
+  void flush(Time now, bool input_is_read = true);
   bool has_more() const;
   void tick(Time now);
   void reload(std::vector<Settings> next, Time now);
@@ -114,7 +114,7 @@ class Lanes {
  private:
   // From the link to a lane.
   struct FrameIn {
-    enum class Sort : uint8_t { frame, blocked, writable, gone };
+    enum class Sort : uint8_t { frame, blocked, writable, goes, gone };
     Sort sort = Sort::frame;
     ConnectionId connection = 0;
     std::string header = {};
@@ -147,6 +147,7 @@ class Lanes {
   Output::Result send(const FrameOut& frame);
   void send_kept(Time now);
   void went(uint32_t lane, ConnectionId connection);
+  void end_gone();
   void stand_still();
   void go_on();
   void forget_unknown_connections();
@@ -163,6 +164,7 @@ class Lanes {
   std::unordered_map<ConnectionId, uint32_t> lane_of_connection_;  // that have said HELLO
   size_t forget_at_ = 0;                                           // so many of them
   std::unordered_map<ConnectionId, Kept> kept_;
+  std::unordered_map<ConnectionId, uint32_t> gone_;  // and the lane that is to be told, once all input has been read
   uint64_t last_retry_ms_ = 0;
 };
 

@@ -25,7 +25,8 @@ enum class PlantedFault : uint8_t {
   late_ack_forgotten,           // an ACK settles nothing of what was taken from its worker
   old_times_after_reload,       // what waits or is under way keeps the time of the configuration before
   parcel_lost,                  // what another lane is to have, where there is no room for it on the way
-  waiting_lane_forgotten        // a queue is back within its limit, and lanes that wait for that are not told
+  waiting_lane_forgotten,       // a queue is back within its limit, and lanes that wait for that are not told
+  last_words_unheard            // what a peer sent before it was found gone is dropped
 };
 
 // The one in force. Written by tests only.

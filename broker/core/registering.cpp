@@ -311,7 +311,6 @@ void Core::State::probe_instances(Endpoint& endpoint) {
     instances.splice(instances.end(), instances, session.instance_place);
     probe(connection);
   }
-  end_gone();
 }
 
 Session* Core::State::new_session(const Hello& hello, std::string_view peer_key, EndpointId endpoint) {
@@ -367,6 +366,7 @@ void Core::State::bye(Connection& connection) {
   session.leaving = true;
   session.prefetch = 0;
   give_back(session, false);
+  await_no_longer(connection);
   rank(session);
   mark_dirty(session.endpoint);
   // What it sent is in its queues: that is all that settling means here, so no queue's limit holds this back any more.
@@ -393,6 +393,7 @@ void Core::State::end_registration(Session& session, Ending ending) {
   Endpoint& endpoint = endpoints[session.endpoint];
   endpoint.instances.erase(session.instance_place);
   if (endpoint.reserved == &session) endpoint.reserved = nullptr;
+  await_no_longer(*session.connection);
   --live_registrations;
   note_instances(endpoint);
   note_ended(session.peer_key);

@@ -45,7 +45,8 @@ struct Connection {
   bool listed_blocked = false;                  // in the list of those that flush() tries again
   uint64_t tried_at_ms = 0;                     // when it was, last
   bool blocked = false;                         // the last send found no room
-  bool gone = false;                            // and this one no peer: ended at the next opportunity
+  bool gone = false;                            // and this one no peer: ended once what it sent has been read
+  bool awaited = false;                         // gone, and its registration has not given back what it has
   bool pong_due = false;                        // owed, and there was no room
   Ring<std::string> waiting;                    // WELCOME, ERROR and BYE for which there was no room
   std::list<Connection*>::iterator idle_place;  // in the list by last_sent_ms

@@ -62,6 +62,7 @@ struct Endpoint {
   std::set<Rank> ready;           // those that could take something
   std::vector<Session*> holders;  // sessions whose confirmation waits for this queue
   MessageKind next_kind = MessageKind::user_message;
+  size_t awaited = 0;        // gone instances whose last frames may be unread: nothing is handed out meanwhile
   bool dirty = false;        // in the list of endpoints that flush() visits
   bool listed_over = false;  // in the list of queues over their limit
   bool refusing = false;     // over its limit for block_ms on end
@@ -107,6 +108,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
 
   // core.cpp: events and time.
   void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts);
+  void end_turn(bool input_is_read);
   void flush();
   bool has_more() const;
   void tick();
@@ -198,6 +200,8 @@ class Core::State final : public Surroundings, private Routing::Sink {
   bool answer_ping(Connection& connection);  // false: no room; it stays owed
   void probe(Connection& connection);
   void went(Connection& connection);
+  void connection_goes(Connection& connection);
+  void await_no_longer(Connection& connection);
   void fail(Connection& connection, ErrorCode code, std::string_view text);
   void answer_stranger(ConnectionId to, ErrorCode code, std::string_view text);
   void end_gone();
@@ -307,6 +311,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
 
   // timing.cpp
   void run_timers();
+  bool timer_is_due() const;
   void set_timer(Endpoint& endpoint, Timer::Sort sort, uint64_t due_ms);
   void set_timers_anew();
   bool expire_past(Endpoint& endpoint);  // false: there is more, for the next turn
@@ -325,6 +330,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
   std::vector<EndpointId> dirty_;
   std::vector<Session*> confirm_due_;
   std::vector<ConnectionId> gone_;
+  size_t gone_before_ = 0;  // so many of them were found in earlier turns
   std::vector<ConnectionId> blocked_;
   std::vector<EndpointId> over_;
   std::vector<EndpointId> packed_;

@@ -24,12 +24,16 @@ constexpr std::string_view timeout_reason = "ack timeout";
 // --- timers ----------------------------------------------------------------------------------------------------------
 
 bool Core::State::has_more() const {
+  return timer_is_due() || !gone_.empty();
+}
+
+bool Core::State::timer_is_due() const {
   return !timers_.empty() && timers_.top().due_ms <= now.monotonic_ms;
 }
 
 void Core::State::run_timers() {
   time_share_ = time_share_messages;
-  while (has_more() && time_share_ > 0) {
+  while (timer_is_due() && time_share_ > 0) {
     const Timer timer = timers_.top();
     timers_.pop();
     Endpoint& endpoint = endpoints[timer.endpoint];

@@ -171,6 +171,7 @@ struct ConnectionBook {
   uint64_t ping_ms = 0;     // invented time begins at 10 s, so that 0 is long ago
   uint64_t blocked_ms = 0;
   bool blocked = false;
+  bool gone = false;  // a send has said so
   std::deque<ErrorCode> errors_due;
   std::deque<ErrorCode> errors_allowed;  // nothing is kept for one that never registered
   bool ever_registered = false;

@@ -84,7 +84,7 @@ void Model::hand_back(RegistrationBook& registration, Time now) {
 void Model::lose(ConnectionId id, Time now) {
   const auto found = connections_.find(id);
   if (found == connections_.end()) return;
-  gone_this_turn_ = true;
+  gone_this_turn_ = !lane_of_.empty();
   if (found->second.registration) {
     RegistrationBook& registration = *found->second.registration;
     SessionBook& session = *registration.session;
@@ -107,8 +107,18 @@ void Model::lose(ConnectionId id, Time now) {
   connections_.erase(id);
 }
 
+// One of its instances was found gone, and what it sent before may be on its way.
+bool Model::hears_out(const EndpointBook& endpoint) const {
+  return std::any_of(endpoint.instances.begin(), endpoint.instances.end(),
+                     [this](ConnectionId id) { return connections_.at(id).gone; });
+}
+
 void Model::end_gone(Time now) {
-  for (ConnectionId id : std::exchange(gone_, {})) lose(id, now);
+  const auto found_since = gone_.begin() + static_cast<ptrdiff_t>(gone_before_);
+  const std::vector<ConnectionId> ended(gone_.begin(), found_since);
+  gone_.erase(gone_.begin(), found_since);
+  gone_before_ = 0;
+  for (ConnectionId id : ended) lose(id, now);
 }
 
 // The registration is over and nothing is held against its messages; its session is kept if it can be resumed.

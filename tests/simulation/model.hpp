@@ -48,8 +48,11 @@ class Model final : private Surroundings, private Routing::Sink {
   // What comes out of it, and how the link took it.
   void broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Result result, Time now);
 
-  // Before Core::flush.
+  // Before Core::flush, with all input read: ends those that an earlier turn has found gone.
   void end_gone(Time now);
+  // After Core::flush.
+  void turn_ended() { gone_before_ = gone_.size(); }
+  bool has_found_gone() const { return !gone_.empty(); }
   // After Core::flush: what was ready and could go, must have gone.
   void check_turn(const SimulatedLink& link, Time now);
   // After Core::tick.
@@ -148,6 +151,7 @@ class Model final : private Surroundings, private Routing::Sink {
   void settle_late(Copy& copy);
   bool may_be(const std::string& key, EndpointId endpoint) const;
   static bool has_gone(const RegistrationBook& registration);
+  bool hears_out(const EndpointBook& endpoint) const;
   void end_not_permitted(Time now);
   void end_removed(Time now);
 
@@ -203,8 +207,8 @@ class Model final : private Surroundings, private Routing::Sink {
   bool gone_this_turn_ = false;
   std::vector<ConnectionId> ended_this_turn_;  // with their endpoints
   SessionBook* resuming_ = nullptr;            // within one frame
-  bool in_frame_ = false;                      // the core deals with a frame
-  std::vector<ConnectionId> gone_;             // found out in frames of this turn
+  std::vector<ConnectionId> gone_;             // by what the link said, and not ended yet:
+  size_t gone_before_ = 0;                     // so many were found in earlier turns
   bool draining_ = false;
   RoutingMemory twin_memory_;
   std::unique_ptr<Routing> twin_;  // where routers are at work whose rules the model does not know; else null

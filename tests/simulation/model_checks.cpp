@@ -16,7 +16,7 @@ void Model::check_turn(const SimulatedLink& link, Time now) {
   for (auto& [id, connection] : connections_) check_answers(id, connection, link, now);
   for (ConnectionId id : to_probe_) {
     const auto found = connections_.find(id);
-    if (found == connections_.end() || !found->second.registration) continue;
+    if (found == connections_.end() || found->second.gone || !found->second.registration) continue;
     // A send that was not taken for want of room says as much as a PING: the connection is there.
     const uint64_t last_ms = std::max(found->second.ping_ms, found->second.blocked_ms);
     if (now.monotonic_ms - last_ms > limits::probe_interval_ms)
@@ -57,6 +57,7 @@ void Model::check_answers(ConnectionId id, ConnectionBook& connection, const Sim
 // Nothing waits that an instance could have been given.
 void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time now) {
   const EndpointBook& book = endpoints_[endpoint];
+  if (hears_out(book)) return;
   const Copy* first = nullptr;
   const bool suspects = suspect_waits(book, now);
   for (MessageKind kind : {MessageKind::user_message, MessageKind::event}) {
@@ -90,7 +91,7 @@ void Model::check_waiting(EndpointId endpoint, const SimulatedLink& link, Time n
 
 void Model::check_heartbeats(Time now) {
   for (const auto& [id, connection] : connections_) {
-    if (!connection.registration || !connection.registration->welcomed) continue;
+    if (connection.gone || !connection.registration || !connection.registration->welcomed) continue;
     if (now.monotonic_ms - connection.attempt_ms > settings_.heartbeat_ms)
       fail("connection " + std::to_string(id) + " has heard nothing for longer than a heartbeat");
   }

@@ -14,7 +14,6 @@ unsigned bit(RefusalCode code) {
 }  // namespace
 
 void Model::worker_frame(ConnectionId from, std::string_view key, Bytes header, Bytes body, size_t parts, Time now) {
-  in_frame_ = true;
   ConnectionBook& connection = connections_[from];
   const bool registered = connection.registration && !connection.registration->leaving;
   std::optional<WorkerFrame> frame;
@@ -23,6 +22,9 @@ void Model::worker_frame(ConnectionId from, std::string_view key, Bytes header, 
   if (frame && parts != (std::holds_alternative<Send>(*frame) ? 2U : 1U)) frame.reset();
   journal_.note("core gets: connection, frame (0 HELLO, 1 SEND, 2 ACK, 3 NACK, 4 FLOW), body bytes", from,
                 frame ? frame->index() : 99, body.size());
+  // Who has gone is heard out, and that is all.
+  const bool begins = frame && std::holds_alternative<Hello>(*frame);
+  if ((begins || !registered) && connection.gone) return;
   if (!registered && (!frame || !std::holds_alternative<Hello>(*frame))) {
     connection.stranger_asked = true;
     return;
@@ -38,7 +40,6 @@ void Model::worker_frame(ConnectionId from, std::string_view key, Bytes header, 
 }
 
 void Model::worker_frame_done(Time now) {
-  in_frame_ = false;
   take_back_blame();
   const std::optional<ConnectionId> ending = std::exchange(ends_after_frame_, std::nullopt);
   if (ending && connections_.contains(*ending) && connections_[*ending].registration) end(*ending, now);
@@ -94,7 +95,6 @@ void Model::hello(ConnectionId from, std::string_view key, const Hello& frame, T
   resuming_ = session;  // its blame is taken back once the probes are out
   session->live = from;
 
-  end_gone(now);  // its probes end whom the turn has found gone so far
   EndpointBook& book = endpoints_[*endpoint];
   to_probe_.insert(to_probe_.end(), book.instances.begin(), book.instances.end());
   book.instances.push_back(from);

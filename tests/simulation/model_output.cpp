@@ -94,8 +94,8 @@ void Model::broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Resu
   if (std::holds_alternative<Ping>(*frame)) connection.ping_ms = now.monotonic_ms;
   connection.attempt_ms = now.monotonic_ms;
   if (result == Output::Result::gone) {
-    // A probe says so at once, any other frame to its sender at the end of the turn.
-    if (!in_frame_ || std::holds_alternative<Ping>(*frame)) return lose(to, now);
+    if (!connection.ever_registered) return;  // nothing was known of it
+    connection.gone = true;
     return gone_.push_back(to);
   }
   connection.blocked = result == Output::Result::blocked;
@@ -278,6 +278,9 @@ void Model::deliver(ConnectionId to, const Deliver& frame, Bytes body, Time now)
     rest.remove_prefix(bytes);
   }
   if (batch.empty()) return fail("DELIVER without a message to connection " + number(to));
+  if (hears_out(endpoints_[registration->endpoint]))
+    return fail("DELIVER to connection " + number(to) +
+                ", though one of its name is gone and may have left some first");
   check_batch(to, batch, body.size(), now);
   // What dies on several lanes at one moment becomes letters that come lane by lane, in whatever order.
   const bool in_order = lane_of_.empty() || registration->endpoint != scenario_.dead_letters();

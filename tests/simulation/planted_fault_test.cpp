@@ -60,7 +60,8 @@ std::string name_of(const testing::TestParamInfo<PlantedFault>& info) {
                                           "LateAckForgotten",
                                           "OldTimesAfterReload",
                                           "ParcelLost",
-                                          "WaitingLaneForgotten"};
+                                          "WaitingLaneForgotten",
+                                          "LastWordsUnheard"};
   return names[static_cast<size_t>(info.param)];
 }
 
@@ -70,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Each, PlantedFaultTest,
                                          PlantedFault::double_delivery_on_takeover, PlantedFault::run_freed_early,
                                          PlantedFault::delivery_lost_on_loss, PlantedFault::late_ack_forgotten,
                                          PlantedFault::old_times_after_reload, PlantedFault::parcel_lost,
-                                         PlantedFault::waiting_lane_forgotten),
+                                         PlantedFault::waiting_lane_forgotten, PlantedFault::last_words_unheard),
                          name_of);
 
 // The same build without a fault: so it is the faults that are found, and not the build.

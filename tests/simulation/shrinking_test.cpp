@@ -37,7 +37,7 @@ TEST_P(ShrinkingTest, AFailingRunIsMadeShort) {
   const RunResult whole = run_apart(plan);
   const Shortened shortened = shorten(plan);
   ASSERT_TRUE(shortened.plan.kept.has_value());
-  EXPECT_LT(shortened.plan.kept->size(), 40U) << shortened.result.report;
+  EXPECT_LT(shortened.plan.kept->size(), 60U) << shortened.result.report;
   EXPECT_EQ(shortened.result.kind, whole.kind);
   RecordProperty("steps_left", static_cast<int>(shortened.plan.kept->size()));
   RecordProperty("runs", static_cast<int>(shortened.runs));

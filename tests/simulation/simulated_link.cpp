@@ -34,7 +34,8 @@ Output::Result SimulatedLink::send_to_worker(ConnectionId to, Bytes header, Run&
   Connection& connection = found->second;
   if (connection.cut) {
     if (now_ms < connection.silent_until_ms) return Output::Result::sent;
-    connection.to_broker.clear();  // the socket says so only once it has nothing more from there
+    // What came before the end is in the socket.
+    for (FrameToBroker& frame : connection.to_broker) frame.arrives_ms = std::min(frame.arrives_ms, now_ms);
     return Output::Result::gone;
   }
   if (!takes(to, now_ms)) return Output::Result::blocked;
@@ -51,6 +52,13 @@ bool SimulatedLink::take_for_broker(ConnectionId from, FrameToBroker& frame, uin
   frame = std::move(line.front());
   line.pop_front();
   return true;
+}
+
+bool SimulatedLink::has_for_broker(uint64_t now_ms) const {
+  return std::any_of(connections_.begin(), connections_.end(), [now_ms](const auto& entry) {
+    const auto& line = entry.second.to_broker;
+    return !line.empty() && line.front().arrives_ms <= now_ms;
+  });
 }
 
 bool SimulatedLink::take_for_worker(ConnectionId to, FrameToWorker& frame, uint64_t now_ms) {

@@ -48,6 +48,8 @@ class SimulatedLink {
   // What has arrived, in order; empty: nothing yet.
   bool take_for_broker(ConnectionId from, FrameToBroker& frame, uint64_t now_ms);
   bool take_for_worker(ConnectionId to, FrameToWorker& frame, uint64_t now_ms);
+  // Something has arrived that the broker has not taken yet.
+  bool has_for_broker(uint64_t now_ms) const;
 
   // Drops what is in flight, both ways, save at times what this host has read already. `silent_ms`: for how long sends
   // still seem to work.

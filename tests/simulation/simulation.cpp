@@ -112,7 +112,7 @@ void Simulation::take_some_turns() {
     const auto lane = static_cast<uint32_t>(random_.below(plan_.lanes));
     if (lane != asleep_ || step_ >= asleep_until_step_) core_->step(lane, world_.now);
   }
-  if (random_.chance(700)) core_->flush(world_.now);
+  if (random_.chance(700)) core_->flush(world_.now, !link_.has_for_broker(world_.now.monotonic_ms));
 }
 
 // For each endpoint that has none yet.
@@ -315,14 +315,22 @@ bool Simulation::feed_workers(uint64_t frames) {
 void Simulation::end_turn() {
   if (journal_.failed()) return;
   if (plan_.storm) return world_.healing ? settle_lanes() : take_some_turns();
-  model_->end_gone(world_.now);
   if (plan_.lanes > 0) {
     settle_lanes();
   } else {
-    do core_->flush(world_.now);
-    while (core_->has_more());
+    flush_core();
   }
   if (!journal_.failed()) model_->check_turn(link_, world_.now);
+}
+
+// Until there is no more that is due; whoever was found gone is heard out first, or at times kept waiting for too long.
+void Simulation::flush_core() {
+  const bool input_is_read = !link_.has_for_broker(world_.now.monotonic_ms) || random_.chance(100);
+  do {
+    if (input_is_read) model_->end_gone(world_.now);
+    core_->flush(world_.now, input_is_read);
+    model_->turn_ended();
+  } while (core_->has_more() && (input_is_read || !model_->has_found_gone()));
 }
 
 // Time moves in ticks only, so that whatever time alone causes happens at one known moment.
@@ -344,12 +352,14 @@ void Simulation::pass_time(uint64_t span_ms) {
 
 void Simulation::tick() {
   if (plan_.storm) return core_->tick(world_.now);
-  model_->end_gone(world_.now);
   model_->forget_lost_sessions(world_.now);
   model_->time_passes(world_.now);
   core_->tick(world_.now);
-  if (plan_.lanes > 0) settle_lanes();
-  while (core_->has_more()) core_->flush(world_.now);
+  if (plan_.lanes > 0) {
+    settle_lanes();
+  } else if (core_->has_more()) {
+    flush_core();
+  }
   if (!journal_.failed()) model_->check_heartbeats(world_.now);
 }
 

@@ -107,6 +107,7 @@ class Simulation final : public Output {
   bool feed_core(uint64_t frames);
   bool feed_workers(uint64_t frames);
   void end_turn();
+  void flush_core();
   void pass_time(uint64_t span_ms);
   void tick();
   void jump_wall_clock();

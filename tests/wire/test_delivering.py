@@ -1,5 +1,6 @@
 """Section 5: who gets what, when, how much of it at once, and in what order."""
 
+import threading
 import time
 import unittest
 
@@ -353,6 +354,7 @@ class Instances(Delivering):
         self.assertEqual(sorted(ids(first.deliveries(1) + second.deliveries(1))), ["m1", "m2"])
         first.ack(1)
         first.send(FLOW, 0)
+        first.barrier()
         second.send(BYE, None)
         second.expect(BYE)
         self.assert_nothing(first)
@@ -426,6 +428,40 @@ class OldPlaces(Delivering):
         numbers = [int(name[1:]) for name in ids(rest)]
         self.assertEqual(numbers, sorted(numbers))
         self.assertEqual(numbers[:4], [1, 2, 3, 4])
+
+
+class LastWords(BusTest):
+    def test_whoever_acknowledges_and_hangs_up_is_heard(self):
+        """While there is always more for it, so that the broker finds it gone by a send."""
+        ended = threading.Event()
+        feeding = threading.Thread(target=self.feed, args=(self.transport(), ended))
+        feeding.start()
+        try:
+            acknowledged = set()
+            for _ in range(300):
+                acknowledged = self.take_and_hang_up(acknowledged)
+        finally:
+            ended.set()
+            feeding.join()
+
+    @staticmethod
+    def feed(worker, ended):
+        while not ended.is_set():
+            last = worker.say(*users(worker.next_seq, worker.next_seq + 99))
+            while worker.confirmed < last - 500:
+                worker.expect(CONFIRM)
+
+    def take_and_hang_up(self, acknowledged_before):
+        worker = self.application(prefetch=100)
+        mine = set()
+        while len(mine) < 300:
+            frame = worker.expect(DELIVER)
+            got = worker.opened(frame)
+            mine.update(ids(got))
+            worker.ack(got[-1].seq)
+        self.assertEqual(mine & acknowledged_before, set())
+        worker.socket.close(linger=int(DEADLINE_S * 1000))
+        return mine
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Expiry(BusTest):
         application.deliveries(2)
         late = self.transport("xmpp")
         application.send(FLOW, 0)
+        application.barrier()
         late.say(user("m3"))
         self.assert_ids(reader.deliveries(1), "m3")  # younger than the two, and its time is over
         self.assert_nothing(reader)
