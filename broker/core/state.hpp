@@ -80,8 +80,8 @@ struct Endpoint {
   Pending pending;
   // Everything under way, and some of what is not any more, by time and so by ticket. Empty without ack_timeout_ms.
   Ring<HandedOut> handed_out;
-  bool expiry_timed = false;   // there is a timer for it
-  bool timeout_timed = false;  // likewise
+  uint64_t expiry_due_ms = Queue::never_ms;   // when its timer is due
+  uint64_t timeout_due_ms = Queue::never_ms;  // likewise
 
   // Lanes, a bit each, whose senders wait until this queue is back within its limit.
   uint64_t waiting_lanes = 0;

@@ -2,8 +2,9 @@
 // longer than ack_timeout_ms have failed there (protocol page, sections 5.7 and 5.8).
 //
 // An endpoint with work of either sort to come stands in one heap of timers, once for each sort, by when the first of
-// its messages is due. So a turn costs what is due in it, however many messages wait or are under way; and what is due
-// all at once is done in shares, one a turn, so that the loop goes on.
+// its messages is due; where an earlier one comes up, once more, and the entry before is passed over. So a turn costs
+// what is due in it, however many messages wait or are under way; and what is due all at once is done in shares, one a
+// turn, so that the loop goes on.
 #include <algorithm>
 
 #include "broker/core/planted_fault.hpp"
@@ -37,22 +38,25 @@ void Core::State::run_timers() {
     const Timer timer = timers_.top();
     timers_.pop();
     Endpoint& endpoint = endpoints[timer.endpoint];
-    if (timer.sort == Timer::Sort::expiry) {
-      endpoint.expiry_timed = false;
-      if (expire_past(endpoint)) mark_dirty(endpoint.id);
-    } else {
-      endpoint.timeout_timed = false;
+    const bool is_expiry = timer.sort == Timer::Sort::expiry;
+    uint64_t& timed_for_ms = is_expiry ? endpoint.expiry_due_ms : endpoint.timeout_due_ms;
+    if (timer.due_ms != timed_for_ms) continue;  // an earlier one has taken its place
+    timed_for_ms = Queue::never_ms;
+    if (!is_expiry) {
       time_out(endpoint);
+    } else if (expire_past(endpoint)) {
+      mark_dirty(endpoint.id);
     }
   }
 }
 
 // Work that was left over goes behind what others have been waiting for: it is due now.
 void Core::State::set_timer(Endpoint& endpoint, Timer::Sort sort, uint64_t due_ms) {
-  bool& timed = sort == Timer::Sort::expiry ? endpoint.expiry_timed : endpoint.timeout_timed;
-  if (timed) return;
-  timed = true;
-  timers_.push({std::max(due_ms, now.monotonic_ms), endpoint.id, sort});
+  uint64_t& timed_for_ms = sort == Timer::Sort::expiry ? endpoint.expiry_due_ms : endpoint.timeout_due_ms;
+  due_ms = std::max(due_ms, now.monotonic_ms);
+  if (timed_for_ms <= due_ms) return;
+  timed_for_ms = due_ms;
+  timers_.push({due_ms, endpoint.id, sort});
 }
 
 // The settings have changed: the coming turn looks at every endpoint with work of either sort, by what they say now.
@@ -62,7 +66,7 @@ void Core::State::set_timers_anew() {
 #endif
   timers_ = {};
   for (Endpoint& endpoint : endpoints) {
-    endpoint.expiry_timed = endpoint.timeout_timed = false;
+    endpoint.expiry_due_ms = endpoint.timeout_due_ms = Queue::never_ms;
     if (endpoint.settings.message_ttl_ms != 0) set_timer(endpoint, Timer::Sort::expiry, now.monotonic_ms);
     if (!endpoint.handed_out.empty()) set_timer(endpoint, Timer::Sort::timeout, now.monotonic_ms);
   }

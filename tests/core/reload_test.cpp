@@ -262,6 +262,24 @@ TEST_F(Reload, AShorterTtlHoldsForWhatWaitsAlready) {
   EXPECT_EQ(timed.status("survey").queue.expired.messages, 1U);
 }
 
+TEST_F(Reload, UnderALongerTtlWhatComesBackExpiresAtItsOwnTimeBeforeTheYounger) {
+  Bus timed{before + "[endpoints.survey]\nmessage_ttl_ms = 1000\n"};
+  Peer sender{timed, 1};
+  Peer worker{timed, 2};
+  sender.hello(Role::transport, "sms");
+  worker.hello(Role::application, "survey", 1);
+  sender.send({user_message("m1")});
+  timed.advance(1100);
+  sender.send({user_message("m2")});
+  ASSERT_EQ(timed.reload(before + "[endpoints.survey]\nmessage_ttl_ms = 3000\n"), Strings());
+  worker.nack(1, true);
+  EXPECT_EQ(worker.delivered_ids(), Strings({"m1", "m2"}));
+  timed.advance(1899);
+  EXPECT_EQ(timed.status("survey").queue.waiting.messages, 1U);
+  timed.advance(1);
+  EXPECT_EQ(timed.status("survey").queue.expired.messages, 1U);
+}
+
 TEST_F(Reload, AShorterAckTimeoutHoldsForWhatIsUnderWay) {
   Bus timed{before + "[endpoints.survey]\nack_timeout_ms = 60000\n"};
   Peer sender{timed, 1};
