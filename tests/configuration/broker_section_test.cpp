@@ -120,6 +120,8 @@ TEST(BrokerSection, BindsBeyondLoopbackOnlyWhereThatIsAllowed) {
   EXPECT_EQ(faults_of(with("endpoint = 'tcp://*:5570'")), Lines{"6:12 endpoint \"tcp://*:5570\"" + fault});
   EXPECT_EQ(faults_of(with("endpoints = ['ipc://a', 'tcp://eth0:1']\ninsecure = false")),
             Lines{"6:25 endpoint \"tcp://eth0:1\"" + fault});
+  EXPECT_EQ(faults_of(with("endpoint = 'tcp://*:5570'\ninsecure = 'yes'")),
+            Lines{"7:12 insecure must be true or false, not a string"});
   const ConfigurationResult allowed = read(with("endpoint = 'tcp://*:5570'\ninsecure = true"));
   ASSERT_NE(allowed.configuration, nullptr);
   EXPECT_TRUE(allowed.configuration->insecure);
