@@ -107,8 +107,10 @@ size_t Broker::do_work(Time now) {
   local_peers_.set_time(now);
   message_log_.turn(now.monotonic_ms, core_.settings().max_log_lines_a_second);
   size_t frames = 0;
-  const bool input_is_read = take_input(now, frames) || ++unread_turns_ == unread_turns_max;
-  if (input_is_read) unread_turns_ = 0;
+  if (take_input(now, frames) || ++unread_turns_ == unread_turns_max) {
+    unread_turns_ = 0;
+    core_.heard_all(now);
+  }
   const size_t functions = posted_.run();
   if (now.monotonic_ms >= next_tick_ms_) {
     core_.tick(now);
@@ -117,7 +119,7 @@ size_t Broker::do_work(Time now) {
     next_tick_ms_ = now.monotonic_ms + tick_interval_ms;
   }
   local_peers_.flushed();
-  core_.flush(now, input_is_read);
+  core_.flush(now);
   if (core_.count() > 0) waker_.rise();
   return frames + functions + local_peers_.work();
 }

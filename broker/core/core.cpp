@@ -267,22 +267,15 @@ Seq Core::State::let_connection_go(ConnectionId id) {
   return last_delivered;
 }
 
-// Those that were found gone before the input was read. What has been found since may have left something unread.
-void Core::State::end_gone() {
-  for (size_t i = 0; i < gone_before_; ++i) {
+void Core::State::heard_all() {
+  for (size_t i = 0; i < gone_.size(); ++i) {
     const auto it = connections.find(gone_[i]);
     if (it != connections.end() && it->second.gone) connection_gone(it->second);
   }
-  gone_.erase(gone_.begin(), gone_.begin() + static_cast<ptrdiff_t>(gone_before_));
+  gone_.clear();
 }
 
 // --- the turn --------------------------------------------------------------------------------------------------------
-
-void Core::State::end_turn(bool input_is_read) {
-  if (input_is_read) end_gone();
-  flush();
-  gone_before_ = gone_.size();
-}
 
 void Core::State::flush() {
   pool.collect();
@@ -488,9 +481,14 @@ void Core::peers_changed(std::vector<PeerSettings> peers, Time now) {
   state_->end_not_permitted();
 }
 
-void Core::flush(Time now, bool input_is_read) {
+void Core::heard_all(Time now) {
   state_->now = now;
-  state_->end_turn(input_is_read);
+  state_->heard_all();
+}
+
+void Core::flush(Time now) {
+  state_->now = now;
+  state_->flush();
 }
 
 bool Core::has_more() const {

@@ -95,9 +95,12 @@ class Core {
   void peers_changed(std::vector<PeerSettings> peers, Time now);
 
   // Hands out what the turn has brought. Call it once the input at hand is used up, and at least every few milliseconds
-  // while peers are blocked. `input_is_read`: nothing waits to be read that had come before this turn. Only then does a
-  // connection end that an earlier turn has found gone: what its peer sent before it went still counts.
-  void flush(Time now, bool input_is_read = true);
+  // while peers are blocked.
+  void flush(Time now);
+
+  // Nothing waits to be read now. So all has come in from the connections that sends have found gone, and they end: not
+  // before, since what a peer sent before it went still counts.
+  void heard_all(Time now);
 
   // A turn does so much of what is due and no more: whether there is more of it for the next, at once.
   bool has_more() const;

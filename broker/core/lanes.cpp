@@ -263,9 +263,8 @@ uint64_t Lanes::sleep_ms(uint32_t number, Time now) const {
 
 // --- what the lanes say ----------------------------------------------------------------------------------------------
 
-void Lanes::flush(Time now, bool input_is_read) {
-  if (!has_lanes_) return only_->flush(now, input_is_read);
-  if (input_is_read && !gone_.empty()) end_gone();
+void Lanes::flush(Time now) {
+  if (!has_lanes_) return only_->flush(now);
   for (uint32_t lane = 0; lane < lanes_.size(); ++lane) pump(lane);
   if (!kept_.empty() && now.monotonic_ms != last_retry_ms_) send_kept(now);
   push_left();
@@ -323,7 +322,8 @@ void Lanes::went(uint32_t lane, ConnectionId connection) {
   if (gone_.emplace(connection, lane).second) push(lane, {.sort = FrameIn::Sort::goes, .connection = connection});
 }
 
-void Lanes::end_gone() {
+void Lanes::heard_all(Time now) {
+  if (!has_lanes_) return only_->heard_all(now);
   for (const auto& [connection, lane] : gone_) {
     lane_of_connection_.erase(connection);
     push(lane, {.sort = FrameIn::Sort::gone, .connection = connection});

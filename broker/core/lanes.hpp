@@ -85,8 +85,9 @@ class Lanes {
   // The same as frame(), and what it causes has happened when this returns.
   void frame_at_once(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts, Time now);
   void connection_gone(ConnectionId connection, Time now);
-  // The end of a turn: what the lanes say leaves. `input_is_read` is for Core::flush().
-  void flush(Time now, bool input_is_read = true);
+  void heard_all(Time now);
+  // The end of a turn: what the lanes say leaves.
+  void flush(Time now);
   bool has_more() const;
   void tick(Time now);
   void reload(std::vector<Settings> next, Time now);
@@ -147,7 +148,6 @@ class Lanes {
   Output::Result send(const FrameOut& frame);
   void send_kept(Time now);
   void went(uint32_t lane, ConnectionId connection);
-  void end_gone();
   void stand_still();
   void go_on();
   void forget_unknown_connections();

@@ -108,7 +108,7 @@ class Core::State final : public Surroundings, private Routing::Sink {
 
   // core.cpp: events and time.
   void frame(ConnectionId from, std::string_view peer_key, Bytes header, Bytes body, size_t parts);
-  void end_turn(bool input_is_read);
+  void heard_all();
   void flush();
   bool has_more() const;
   void tick();
@@ -204,7 +204,6 @@ class Core::State final : public Surroundings, private Routing::Sink {
   void await_no_longer(Connection& connection);
   void fail(Connection& connection, ErrorCode code, std::string_view text);
   void answer_stranger(ConnectionId to, ErrorCode code, std::string_view text);
-  void end_gone();
   void probe_idle();
   void check_blocked_queues();
   void forget_lost_sessions();
@@ -330,7 +329,6 @@ class Core::State final : public Surroundings, private Routing::Sink {
   std::vector<EndpointId> dirty_;
   std::vector<Session*> confirm_due_;
   std::vector<ConnectionId> gone_;
-  size_t gone_before_ = 0;  // so many of them were found in earlier turns
   std::vector<ConnectionId> blocked_;
   std::vector<EndpointId> over_;
   std::vector<EndpointId> packed_;

@@ -108,6 +108,7 @@ class Bus final : public Output {
     core_->check_invariants();
   }
   void flush() {
+    core_->heard_all(now_);
     core_->flush(now_);
     core_->check_invariants();
   }

@@ -56,7 +56,10 @@ class LanesBus final : public Output {
   }
   void step(uint32_t lane) { lanes_->step(lane, now_); }
   // What the lanes have said leaves.
-  void flush() { lanes_->flush(now_); }
+  void flush() {
+    lanes_->heard_all(now_);
+    lanes_->flush(now_);
+  }
   void settle() {
     for (int rounds = 0; rounds < 10'000; ++rounds) {
       bool worked = false;

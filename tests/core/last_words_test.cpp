@@ -35,7 +35,8 @@ class LastWords : public ::testing::Test {
     turn(false);
   }
   void turn(bool input_is_read) {
-    bus_.core().flush(bus_.now(), input_is_read);
+    if (input_is_read) bus_.core().heard_all(bus_.now());
+    bus_.core().flush(bus_.now());
     bus_.core().check_invariants();
   }
   void ack(Seq upto) {
@@ -112,16 +113,16 @@ TEST_F(LastWords, AHelloIsNotAnswered) {
   EXPECT_EQ(bus_.core().counters().registrations, 2u);
 }
 
-TEST(LastWordsOfOne, OnlyWhoWasFoundBeforeTheInputWasReadIsEnded) {
+TEST(LastWordsOfOne, ATurnThatFindsItGoneIsNotTheOneThatEndsIt) {
   Bus bus(seed_toml);
   Peer application(bus, 1);
   application.hello(Role::application, "my_application");
   bus.make_gone(1);
   bus.advance(bus.core().settings().heartbeat_ms);
-  bus.core().flush(bus.now(), true);
+  bus.core().flush(bus.now());
   EXPECT_EQ(bus.core().registrations(), 1u) << "its last frames may have come since";
   EXPECT_TRUE(bus.core().has_more());
-  bus.core().flush(bus.now(), true);
+  bus.core().heard_all(bus.now());
   EXPECT_EQ(bus.core().registrations(), 0u);
   EXPECT_FALSE(bus.core().has_more());
 }
@@ -138,15 +139,15 @@ TEST(LastWordsAcrossLanes, CountToo) {
   ASSERT_EQ(application.ids(), Strings({"m1", "m2", "m3"}));
   bus.make_gone(2);
   transport.send({user_message("m4")});
-  const auto turn = [&bus](bool input_is_read) {
+  const auto turn = [&bus] {
     for (uint32_t lane = 0; lane < bus.lane_count(); ++lane) bus.step(lane);
-    bus.lanes().flush(bus.now(), input_is_read);
+    bus.lanes().flush(bus.now());
   };
-  for (int i = 0; i < 4; ++i) turn(false);
+  for (int i = 0; i < 4; ++i) turn();
   std::string header;
   write_ack(header, 2, nullptr, 0);
   bus.put(2, header);
-  for (int i = 0; i < 4; ++i) turn(false);
+  for (int i = 0; i < 4; ++i) turn();
   EXPECT_EQ(bus.lanes().registrations(), 2u);
   Hello hello;
   hello.role = Role::application;

@@ -113,12 +113,8 @@ bool Model::hears_out(const EndpointBook& endpoint) const {
                      [this](ConnectionId id) { return connections_.at(id).gone; });
 }
 
-void Model::end_gone(Time now) {
-  const auto found_since = gone_.begin() + static_cast<ptrdiff_t>(gone_before_);
-  const std::vector<ConnectionId> ended(gone_.begin(), found_since);
-  gone_.erase(gone_.begin(), found_since);
-  gone_before_ = 0;
-  for (ConnectionId id : ended) lose(id, now);
+void Model::heard_all(Time now) {
+  for (ConnectionId id : std::exchange(gone_, {})) lose(id, now);
 }
 
 // The registration is over and nothing is held against its messages; its session is kept if it can be resumed.

@@ -48,10 +48,8 @@ class Model final : private Surroundings, private Routing::Sink {
   // What comes out of it, and how the link took it.
   void broker_frame(ConnectionId to, Bytes header, Bytes body, Output::Result result, Time now);
 
-  // Before Core::flush, with all input read: ends those that an earlier turn has found gone.
-  void end_gone(Time now);
-  // After Core::flush.
-  void turn_ended() { gone_before_ = gone_.size(); }
+  // With Core::heard_all.
+  void heard_all(Time now);
   bool has_found_gone() const { return !gone_.empty(); }
   // After Core::flush: what was ready and could go, must have gone.
   void check_turn(const SimulatedLink& link, Time now);
@@ -207,8 +205,7 @@ class Model final : private Surroundings, private Routing::Sink {
   bool gone_this_turn_ = false;
   std::vector<ConnectionId> ended_this_turn_;  // with their endpoints
   SessionBook* resuming_ = nullptr;            // within one frame
-  std::vector<ConnectionId> gone_;             // by what the link said, and not ended yet:
-  size_t gone_before_ = 0;                     // so many were found in earlier turns
+  std::vector<ConnectionId> gone_;             // by what the link said, and not ended yet
   bool draining_ = false;
   RoutingMemory twin_memory_;
   std::unique_ptr<Routing> twin_;  // where routers are at work whose rules the model does not know; else null

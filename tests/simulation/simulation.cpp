@@ -98,6 +98,7 @@ void Simulation::settle_lanes() {
 // True: there is, or may be, more to do.
 bool Simulation::take_turn(uint32_t lane) {
   const bool worked = core_->step(lane, world_.now);
+  core_->heard_all(world_.now);
   core_->flush(world_.now);
   return worked || !found_gone_.empty() || !core_->is_still();
 }
@@ -112,7 +113,10 @@ void Simulation::take_some_turns() {
     const auto lane = static_cast<uint32_t>(random_.below(plan_.lanes));
     if (lane != asleep_ || step_ >= asleep_until_step_) core_->step(lane, world_.now);
   }
-  if (random_.chance(700)) core_->flush(world_.now, !link_.has_for_broker(world_.now.monotonic_ms));
+  if (random_.chance(700)) {
+    if (!link_.has_for_broker(world_.now.monotonic_ms)) core_->heard_all(world_.now);
+    core_->flush(world_.now);
+  }
 }
 
 // For each endpoint that has none yet.
@@ -327,9 +331,11 @@ void Simulation::end_turn() {
 void Simulation::flush_core() {
   const bool input_is_read = !link_.has_for_broker(world_.now.monotonic_ms) || random_.chance(100);
   do {
-    if (input_is_read) model_->end_gone(world_.now);
-    core_->flush(world_.now, input_is_read);
-    model_->turn_ended();
+    if (input_is_read) {
+      model_->heard_all(world_.now);
+      core_->heard_all(world_.now);
+    }
+    core_->flush(world_.now);
   } while (core_->has_more() && (input_is_read || !model_->has_found_gone()));
 }
 
