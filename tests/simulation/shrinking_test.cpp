@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "broker/core/planted_fault.hpp"
 #include "tests/simulation/simulation.hpp"
@@ -19,37 +21,44 @@ class ShrinkingTest : public testing::TestWithParam<FaultSomewhere> {
  protected:
   void TearDown() override { planted_fault = PlantedFault::none; }
 
-  // A run that fails late, so that there is something to leave out.
-  static Plan late_failure(Installation installation) {
-    for (uint64_t seed = 1; seed < 1000; ++seed) {
+  // Three runs that fail late, so that there is something to leave out.
+  static std::vector<Plan> late_failures(Installation installation) {
+    std::vector<Plan> plans;
+    for (uint64_t seed = 1; seed < 1000 && plans.size() < 3; ++seed) {
       const Plan plan{seed, steps, installation, PlantedLie::none, {}};
       const RunResult result = run_apart(plan);
-      if (result.failed && result.step > steps / 4) return plan;
+      if (result.failed && result.step > steps / 4) plans.push_back(plan);
     }
-    ADD_FAILURE() << "no run fails late";
-    return {};
+    return plans;
   }
 };
 
-TEST_P(ShrinkingTest, AFailingRunIsMadeShort) {
+TEST_P(ShrinkingTest, FailingRunsAreMadeShort) {
   planted_fault = GetParam().first;
-  const Plan plan = late_failure(GetParam().second);
-  const RunResult whole = run_apart(plan);
-  const Shortened shortened = shorten(plan);
-  ASSERT_TRUE(shortened.plan.kept.has_value());
-  EXPECT_LT(shortened.plan.kept->size(), 60U) << shortened.result.report;
-  EXPECT_EQ(shortened.result.kind, whole.kind);
-  RecordProperty("steps_left", static_cast<int>(shortened.plan.kept->size()));
-  RecordProperty("runs", static_cast<int>(shortened.runs));
+  const std::vector<Plan> plans = late_failures(GetParam().second);
+  ASSERT_EQ(plans.size(), 3U) << "too few runs fail late";
+  std::vector<size_t> steps_left;
+  for (const Plan& plan : plans) {
+    planted_fault = GetParam().first;
+    const RunResult whole = run_apart(plan);
+    const Shortened shortened = shorten(plan);
+    ASSERT_TRUE(shortened.plan.kept.has_value());
+    EXPECT_LT(shortened.plan.kept->size(), whole.step / 8) << shortened.result.report;
+    EXPECT_EQ(shortened.result.kind, whole.kind);
+    steps_left.push_back(shortened.plan.kept->size());
 
-  // From its file it fails in the same way, and without the fault it does not.
-  std::string fault;
-  const std::optional<Plan> read = read_plan(to_text(shortened.plan, "a comment\nof two lines"), fault);
-  ASSERT_TRUE(read.has_value()) << fault;
-  EXPECT_EQ(run_apart(*read).report, shortened.result.report);
-  planted_fault = PlantedFault::none;
-  const RunResult sound = run_apart(*read);
-  EXPECT_FALSE(sound.failed) << sound.report;
+    // From its file it fails in the same way, and without the fault it does not.
+    std::string fault;
+    const std::optional<Plan> read = read_plan(to_text(shortened.plan, "a comment\nof two lines"), fault);
+    ASSERT_TRUE(read.has_value()) << fault;
+    EXPECT_EQ(run_apart(*read).report, shortened.result.report);
+    planted_fault = PlantedFault::none;
+    const RunResult sound = run_apart(*read);
+    EXPECT_FALSE(sound.failed) << sound.report;
+  }
+  // Now and then one ends where no single step can be left out, with more than it needs; not two of three.
+  std::ranges::sort(steps_left);
+  EXPECT_LT(steps_left[1], 40U) << "the median; the longest is " << steps_left[2];
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -129,6 +129,7 @@ void Run::wait_for_broker() {
   const auto deadline = Clock::now() + std::chrono::seconds(30);
   while (!read_broker_log(broker_log()).listens) {
     if (Clock::now() > deadline) throw std::runtime_error("a broker does not listen after 30 seconds");
+    // Nobody announces a line in another process's file.
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
